@@ -1,0 +1,101 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Apus is built for the machine that builds it: the kernels are plain Swift loops that the compiler vectorises for the
+// CPU named here. `APUS_CPU=x86-64-v3 swift build -c release` (or -v4) makes a binary for other machines;
+// `apus doctor` compares what was built with what it runs on.
+let cpu = Context.environment["APUS_CPU"] ?? "native"
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+    .unsafeFlags(["-Xcc", "-march=\(cpu)", "-Xcc", "-mprefer-vector-width=512"]),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+/// Each module may use only those above it; see the tour of the source tree in README.md.
+let modules: [(name: String, dependencies: [Target.Dependency])] = [
+    ("Numerics", []),
+    ("Kernels", ["COpenBLAS", "Numerics"]),
+    ("Autograd", ["Numerics", "Kernels"]),
+    ("Collectives", ["COpenMPI", "Numerics"]),
+    ("Optimization", ["Numerics", "Kernels"]),
+    ("Models", ["Numerics", "Kernels", "Autograd"]),
+    ("Parallelism", ["Numerics", "Kernels", "Autograd", "Collectives", "Models"]),
+    ("Tokenization", ["Numerics"]),
+    ("TokenData", ["CZlib", "CZstd", "Numerics", "Tokenization"]),
+    ("Checkpointing", ["Numerics", "Collectives"]),
+    ("JobConfiguration", ["Models", "Optimization", "Parallelism", yams]),
+    ("Observability", ["Numerics"]),
+    (
+        "Training",
+        [
+            "Numerics", "Kernels", "Autograd", "Collectives", "Optimization", "Models", "Parallelism", "Tokenization",
+            "TokenData", "Checkpointing", "JobConfiguration", "Observability",
+        ]
+    ),
+    (
+        "Generation",
+        [
+            "Numerics", "Kernels", "Autograd", "Collectives", "Models", "Parallelism", "Tokenization", "Checkpointing",
+            "JobConfiguration",
+        ]
+    ),
+    ("Coordination", ["Kernels", "Models", "Parallelism", "JobConfiguration", "Observability", subprocess, systemPackage]),
+    ("Diagnostics", ["Numerics", "Kernels", "Collectives", "COpenMPI", "Coordination", subprocess]),
+    (
+        "Benchmarking",
+        [
+            "Numerics", "Kernels", "Autograd", "Collectives", "Optimization", "Models", "Parallelism", "JobConfiguration",
+            "Training",
+        ]
+    ),
+]
+
+let package = Package(
+    name: "apus",
+    products: [.executable(name: "apus", targets: ["apus"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: [
+        .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    ]
+        + modules.map { .target(name: $0.name, dependencies: $0.dependencies, swiftSettings: settings) }
+        + [
+            .executableTarget(
+                name: "apus",
+                dependencies: modules.map { Target.Dependency(stringLiteral: $0.name) } + [argumentParser],
+                swiftSettings: settings),
+            // Programs that the tests start under mpirun; they are never installed.
+            .executableTarget(
+                name: "collectives-scenarios",
+                dependencies: ["Numerics", "Kernels", "Autograd", "Collectives", "Models", "Parallelism"],
+                path: "Tests/CollectivesScenarios", swiftSettings: settings),
+            .target(
+                name: "TestSupport", dependencies: ["Numerics", subprocess], path: "Tests/TestSupport",
+                swiftSettings: settings),
+        ]
+        + modules.map {
+            .testTarget(
+                name: "\($0.name)Tests",
+                dependencies: [.init(stringLiteral: $0.name), "TestSupport", "collectives-scenarios"] + $0.dependencies,
+                resources: [], swiftSettings: settings)
+        }
+        + [
+            .testTarget(
+                name: "CommandLineTests",
+                dependencies: ["apus", "TestSupport"] + modules.map { Target.Dependency(stringLiteral: $0.name) },
+                swiftSettings: settings)
+        ]
+)

@@ -1,0 +1,261 @@
+import Numerics
+
+/// Records operators as they run and replays them backwards to compute gradients.
+///
+/// Memory follows the tape: what an operator created (its outputs and saved buffers) is released as soon as its
+/// backward has run, since everything that used it comes later on the tape and is done by then. Operators are stored in
+/// place in a reused byte buffer, so a step that looks like the one before allocates nothing.
+///
+/// Not thread-safe; operators spread their work over `pool` themselves.
+public final class Tape {
+    public let pool: ThreadPool
+    public let arena: Arena
+
+    /// Whether operators are recorded. Off for evaluation and generation, where no gradient is wanted.
+    public var isRecording = true
+
+    private struct Slot {
+        var value: UnsafeMutablePointer<Float>
+        var gradient: UnsafeMutablePointer<Float>?
+        var count: Int
+        var requiresGradient: Bool
+        /// Whether `gradient` holds a sum that further contributions are added to.
+        var hasGradient = false
+        var ownsValue: Bool
+    }
+
+    private struct Record {
+        var type: any Operator.Type
+        var offset: Int
+        /// Slots and saved buffers that existed when the operator's forward began come before these.
+        var firstSlot: Int
+        var firstSaved: Int
+    }
+
+    private var slots: [Slot] = []
+    private var boundCount = 0
+    private var records: [Record] = []
+    private var saved: [(pointer: UnsafeMutablePointer<Float>, count: Int)] = []
+    private var operatorBytes: UnsafeMutableRawBufferPointer
+    private var operatorBytesUsed = 0
+
+    public init(pool: ThreadPool, arena: Arena = Arena()) {
+        self.pool = pool
+        self.arena = arena
+        operatorBytes = .allocate(byteCount: 1 << 16, alignment: 16)
+    }
+
+    deinit {
+        reset()
+        operatorBytes.deallocate()
+    }
+
+    // MARK: Values
+
+    /// A tensor over memory that outlives the tape's steps: a parameter, or an input that needs no gradient.
+    ///
+    /// Bind all of them before the first operator of the first step.
+    public func bind(
+        _ value: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>? = nil, rows: Int, columns: Int
+    ) -> Tensor {
+        precondition(slots.count == boundCount, "bind parameters before the first operator")
+        slots.append(
+            Slot(
+                value: value, gradient: gradient, count: rows * columns, requiresGradient: gradient != nil,
+                ownsValue: false))
+        boundCount = slots.count
+        return Tensor(slot: Int32(slots.count - 1), rows: rows, columns: columns)
+    }
+
+    /// An uninitialised tensor that lives until its operator's backward has run, or until `reset()`.
+    public func makeTensor(rows: Int, columns: Int, requiresGradient: Bool = true) -> Tensor {
+        let count = rows * columns
+        slots.append(
+            Slot(
+                value: arena.allocate(count), gradient: nil, count: count,
+                requiresGradient: requiresGradient && isRecording, ownsValue: true))
+        return Tensor(slot: Int32(slots.count - 1), rows: rows, columns: columns)
+    }
+
+    /// Memory that belongs to the operator about to be recorded, such as the statistics of a norm.
+    public func allocateSaved(_ count: Int) -> UnsafeMutablePointer<Float> {
+        let pointer = arena.allocate(count)
+        saved.append((pointer, count))
+        return pointer
+    }
+
+    /// Calls `body` with uninitialised memory that is released when it returns.
+    public func withScratch<Result>(
+        _ count: Int, _ body: (UnsafeMutablePointer<Float>) throws -> Result
+    ) rethrows -> Result {
+        let pointer = arena.allocate(count)
+        defer { arena.release(pointer, count: count) }
+        return try body(pointer)
+    }
+
+    /// The elements of a tensor, `rows × columns`, row-major.
+    public func value(_ tensor: Tensor) -> UnsafeMutablePointer<Float> { slots[Int(tensor.slot)].value }
+
+    public func requiresGradient(_ tensor: Tensor) -> Bool { slots[Int(tensor.slot)].requiresGradient }
+
+    // MARK: Recording
+
+    /// Remembers an operator for the backward pass; does nothing while `isRecording` is off.
+    ///
+    /// - Parameter mark: what `mark()` returned before the operator's forward made its first tensor.
+    public func record<Op: Operator>(_ op: Op, since mark: Mark) {
+        guard isRecording else { return }
+        precondition(MemoryLayout<Op>.alignment <= 16)
+        let offset = (operatorBytesUsed + 15) / 16 * 16
+        let end = offset + MemoryLayout<Op>.size
+        if end > operatorBytes.count { growOperatorBytes(to: end) }
+        (operatorBytes.baseAddress! + offset).initializeMemory(as: Op.self, to: op)
+        operatorBytesUsed = end
+        records.append(
+            Record(type: Op.self, offset: offset, firstSlot: mark.slotCount, firstSaved: mark.savedCount))
+    }
+
+    /// A place on the tape.
+    public struct Mark: BitwiseCopyable, Sendable {
+        fileprivate let slotCount: Int
+        fileprivate let savedCount: Int
+    }
+
+    public func mark() -> Mark { Mark(slotCount: slots.count, savedCount: saved.count) }
+
+    /// Operators are moved with their bytes: Swift values do not know their own address.
+    private func growOperatorBytes(to size: Int) {
+        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: max(size, operatorBytes.count * 2), alignment: 16)
+        larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: operatorBytes[..<operatorBytesUsed]))
+        operatorBytes.deallocate()
+        operatorBytes = larger
+    }
+
+    // MARK: Gradients
+
+    /// The gradient of an operator's output, or nil where nothing that was used downstream depends on it.
+    public func gradient(_ tensor: Tensor) -> UnsafeMutablePointer<Float>? {
+        let slot = slots[Int(tensor.slot)]
+        return slot.hasGradient ? slot.gradient : nil
+    }
+
+    /// Where an operator puts the gradient of one of its inputs.
+    public struct GradientSink: BitwiseCopyable {
+        public let pointer: UnsafeMutablePointer<Float>
+        /// True: add to what is there. False: the memory is uninitialised and must be overwritten in full.
+        public let accumulates: Bool
+        /// `beta` of a matrix product into this sink.
+        public var beta: Float { accumulates ? 1 : 0 }
+    }
+
+    /// The place for an input's gradient, or nil where none is wanted. Each call must be followed by a full write.
+    public func gradientSink(_ tensor: Tensor) -> GradientSink? {
+        let index = Int(tensor.slot)
+        guard slots[index].requiresGradient else { return nil }
+        let accumulates = slots[index].hasGradient
+        if slots[index].gradient == nil { slots[index].gradient = arena.allocate(slots[index].count) }
+        slots[index].hasGradient = true
+        return GradientSink(pointer: slots[index].gradient!, accumulates: accumulates)
+    }
+
+    /// Makes the gradient of `output` that of `input` too (the backward of an identity such as a residual branch).
+    ///
+    /// Where `input` has none yet the buffer itself changes hands, without a copy; `output` has none afterwards.
+    /// Otherwise returns false, and the caller adds it.
+    public func handOverGradient(from output: Tensor, to input: Tensor) -> Bool {
+        let (from, to) = (Int(output.slot), Int(input.slot))
+        guard slots[to].requiresGradient else { return true }
+        guard !slots[to].hasGradient, slots[to].ownsValue, slots[from].hasGradient, slots[from].ownsValue else {
+            return false
+        }
+        precondition(slots[from].count == slots[to].count)
+        slots[to].gradient = slots[from].gradient
+        slots[to].hasGradient = true
+        slots[from].gradient = nil
+        slots[from].hasGradient = false
+        return true
+    }
+
+    /// Begins a new sum in every bound gradient: the first contribution overwrites what is there.
+    public func startGradients() {
+        for index in 0..<boundCount { slots[index].hasGradient = false }
+    }
+
+    /// Whether a bound tensor has received a gradient since `startGradients()`; others hold stale numbers.
+    public func hasGradient(_ tensor: Tensor) -> Bool { slots[Int(tensor.slot)].hasGradient }
+
+    /// Zeroes every bound gradient that received nothing since `startGradients()`.
+    public func zeroUntouchedGradients() {
+        for index in 0..<boundCount where slots[index].requiresGradient && !slots[index].hasGradient {
+            slots[index].gradient!.update(repeating: 0, count: slots[index].count)
+            slots[index].hasGradient = true
+        }
+    }
+
+    /// Runs every recorded operator's backward, last first, releasing each one's memory, and leaves the tape empty.
+    ///
+    /// Operators that end a computation (losses) supply the first gradients themselves.
+    public func backward() { backward(downTo: 0) }
+
+    private func backward(downTo count: Int) {
+        while records.count > count {
+            let record = records[records.count - 1]
+            run(record.type, at: record.offset)
+            records.removeLast()
+            operatorBytesUsed = record.offset
+            releaseSlots(from: record.firstSlot)
+            releaseSaved(from: record.firstSaved)
+        }
+        if count == 0 { reset() }
+    }
+
+    private func run<Op: Operator>(_: Op.Type, at offset: Int) {
+        // The operator is moved out first, so that one whose backward records and replays a part of its own
+        // (activation recomputation) finds the byte buffer free to grow.
+        let op = (operatorBytes.baseAddress! + offset).assumingMemoryBound(to: Op.self).move()
+        op.backward(on: self)
+    }
+
+    /// Releases every temporary and forgets every operator. Bound tensors stay.
+    public func reset() {
+        while let record = records.popLast() { destroy(record.type, at: record.offset) }
+        operatorBytesUsed = 0
+        releaseSlots(from: boundCount)
+        releaseSaved(from: 0)
+    }
+
+    private func destroy<Op: Operator>(_: Op.Type, at offset: Int) {
+        (operatorBytes.baseAddress! + offset).assumingMemoryBound(to: Op.self).deinitialize(count: 1)
+    }
+
+    private func releaseSlots(from first: Int) {
+        while slots.count > max(first, boundCount) {
+            let slot = slots.removeLast()
+            if slot.ownsValue { arena.release(slot.value, count: slot.count) }
+            if slot.ownsValue, let gradient = slot.gradient { arena.release(gradient, count: slot.count) }
+        }
+    }
+
+    private func releaseSaved(from first: Int) {
+        while saved.count > first {
+            let buffer = saved.removeLast()
+            arena.release(buffer.pointer, count: buffer.count)
+        }
+    }
+
+    /// While not recording: runs `body` and releases everything it made but its result.
+    ///
+    /// Keeps a long evaluation at the memory of one block.
+    public func releasingTemporaries(_ body: () -> Tensor) -> Tensor {
+        guard !isRecording else { return body() }
+        let first = slots.count
+        let result = body()
+        precondition(Int(result.slot) >= first, "the result must have been made inside")
+        var kept = slots[Int(result.slot)]
+        slots[Int(result.slot)].ownsValue = false
+        releaseSlots(from: first)
+        kept.ownsValue = true
+        slots.append(kept)
+        return Tensor(slot: Int32(first), rows: result.rows, columns: result.columns)
+    }
+}

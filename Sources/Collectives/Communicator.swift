@@ -1,0 +1,41 @@
+/// A group of ranks that call the same collectives in the same order.
+///
+/// All reductions combine contributions in rank order along a fixed tree, so a given number of ranks gives the same
+/// bits every time. `label` names what is exchanged ("gradients 3", "loss") and appears in diagnostics.
+/// A group of one does nothing. A failing transport cannot be recovered from inside the job: it ends the process with
+/// a message that names the operation and its label.
+public protocol Communicator: AnyObject {
+    var rank: Int { get }
+    var size: Int { get }
+
+    /// Every rank ends with the element-wise combination of all ranks' buffers.
+    func allReduce(_ buffer: UnsafeMutableBufferPointer<Float>, _ reduction: Reduction, label: String)
+    func allReduce(_ buffer: UnsafeMutableBufferPointer<Double>, _ reduction: Reduction, label: String)
+    func allReduce(_ buffer: UnsafeMutableBufferPointer<Int64>, _ reduction: Reduction, label: String)
+    /// `buffer` is `size` equal parts; on return this rank's part holds the combination of all ranks' copies of it.
+    /// The other parts are left undefined.
+    func reduceScatter(_ buffer: UnsafeMutableBufferPointer<Float>, _ reduction: Reduction, label: String)
+    /// `buffer` is `size` equal parts; every rank contributes its own part and ends with all of them.
+    func allGather(_ buffer: UnsafeMutableBufferPointer<Float>, label: String)
+    func broadcast(_ buffer: UnsafeMutableRawBufferPointer, from root: Int, label: String)
+    /// `size` equal parts: part p of `source` goes to rank p; part p of `destination` comes from rank p.
+    func allToAll(
+        _ source: UnsafeBufferPointer<Float>, into destination: UnsafeMutableBufferPointer<Float>, label: String)
+    func send(_ buffer: UnsafeRawBufferPointer, to destination: Int, tag: Int, label: String)
+    func receive(_ buffer: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String)
+    /// Every rank's bytes, in rank order, on every rank; lengths may differ.
+    func gatherToAll(_ bytes: [UInt8], label: String) -> [[UInt8]]
+    func barrier(label: String)
+
+    /// The ranks that passed the same `color`, ordered by `key`, then by rank here.
+    func split(color: Int, key: Int) -> any Communicator
+
+    /// Zeroed memory for `count` floats that this group's collectives handle fastest: on one host it lies in a window
+    /// that all ranks see, so that reductions read it where it is. Lives as long as the communicator.
+    /// Every rank must ask for the same count, in the same order.
+    func allocate(_ count: Int, label: String) -> UnsafeMutableBufferPointer<Float>
+}
+
+public enum Reduction: Sendable {
+    case sum, max, min
+}

@@ -1,0 +1,106 @@
+import Models
+import Optimization
+import Parallelism
+
+/// A training job: everything that decides what a run computes, and where it runs.
+///
+/// Decoded from YAML by `JobConfiguration.load`; each section's field names are the document's keys.
+public struct JobConfiguration: Hashable, Sendable {
+    /// Names the run; the default output folder is `runs/<name>`.
+    public var name: String
+    /// Decides initial weights, dropout and data order, whatever the layout.
+    public var seed: UInt64 = 1337
+    public var model: ModelConfiguration
+    public var data: DataConfiguration
+    public var training: TrainingConfiguration
+    public var optimizer = OptimizerConfiguration()
+    public var parallelism = MeshConfiguration()
+    public var evaluation = EvaluationConfiguration()
+    public var checkpoint = CheckpointConfiguration()
+    public var launch = LaunchConfiguration()
+    /// Folder of the run: metrics, resolved job, loss curve, `checkpoints/`.
+    public var output: String
+
+    public init(
+        name: String, model: ModelConfiguration, data: DataConfiguration, training: TrainingConfiguration,
+        output: String? = nil
+    ) {
+        self.name = name
+        self.model = model
+        self.data = data
+        self.training = training
+        self.output = output ?? "runs/\(name)"
+    }
+}
+
+public struct DataConfiguration: Hashable, Sendable {
+    /// Token shards to train on: path prefixes of Megatron `.bin`/`.idx` pairs, or llm.c / nanoGPT `.bin` files.
+    public var train: [String]
+    /// Token shards to validate on; empty for none.
+    public var validation: [String] = []
+    /// The `tokenizer.json` that the shards were made with; checked against the model's vocabulary.
+    public var tokenizer: String?
+
+    public init(train: [String]) { self.train = train }
+}
+
+public struct TrainingConfiguration: Hashable, Sendable {
+    /// Optimizer steps.
+    public var steps: Int
+    /// Sequences in one optimizer step, over all ranks.
+    public var globalBatchSize: Int
+    /// Sequences in one forward and backward pass of one data-parallel rank.
+    public var microBatchSize: Int
+    /// Tokens in a training sequence; the model's context length unless stated.
+    public var sequenceLength: Int
+    /// Steps between two lines of metrics.
+    public var logEvery: Int = 10
+
+    public init(steps: Int, globalBatchSize: Int, microBatchSize: Int, sequenceLength: Int) {
+        self.steps = steps
+        self.globalBatchSize = globalBatchSize
+        self.microBatchSize = microBatchSize
+        self.sequenceLength = sequenceLength
+    }
+}
+
+public struct EvaluationConfiguration: Hashable, Sendable {
+    /// Steps between two validations; 0 for none but the last.
+    public var every: Int = 100
+    /// Sequences of the validation set that are evaluated.
+    public var samples: Int = 64
+
+    public init() {}
+}
+
+public struct CheckpointConfiguration: Hashable, Sendable {
+    /// Steps between two saves; 0 saves only at the end.
+    public var every: Int = 100
+    /// The newest checkpoints that are kept.
+    public var keepLast: Int = 2
+    /// Checkpoints at multiples of this step are kept for ever; 0 for none.
+    public var keepEvery: Int = 0
+    public var resume: Resume = .automatic
+
+    public enum Resume: Hashable, Sendable {
+        /// Go on from the run's latest checkpoint if there is one.
+        case automatic
+        /// Refuse to start where the run's folder already holds checkpoints.
+        case never
+        /// Go on from this checkpoint folder.
+        case from(String)
+    }
+
+    public init() {}
+}
+
+public struct LaunchConfiguration: Hashable, Sendable {
+    /// Threads of each rank; 0 divides the cores of a host among its ranks.
+    public var threadsPerRank: Int = 0
+    /// An Open MPI hostfile; nil runs on this machine, or on the scheduler's allocation.
+    public var hostfile: String?
+    /// Arguments handed to `mpirun` as they are.
+    public var mpirunArguments: [String] = []
+
+    public init() {}
+}

@@ -1,0 +1,9 @@
+import ArgumentParser
+
+@main
+struct Apus: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apus",
+        abstract: "Train transformers across MPI processes.",
+        subcommands: [])
+}
