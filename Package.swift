@@ -83,7 +83,7 @@ let package = Package(
                 dependencies: ["Numerics", "Kernels", "Autograd", "Collectives", "Models", "Parallelism"],
                 path: "Tests/CollectivesScenarios", swiftSettings: settings),
             .target(
-                name: "TestSupport", dependencies: ["Numerics", subprocess], path: "Tests/TestSupport",
+                name: "TestSupport", dependencies: ["Numerics", subprocess, systemPackage], path: "Tests/TestSupport",
                 swiftSettings: settings),
         ]
         + modules.map {
