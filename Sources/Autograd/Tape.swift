@@ -21,7 +21,10 @@ public final class Tape {
         var requiresGradient: Bool
         /// Whether `gradient` holds a sum that further contributions are added to.
         var hasGradient = false
+        /// Whether the value came from the arena and goes back to it; an alias shows another slot's value.
         var ownsValue: Bool
+        /// Whether the gradient comes from the arena; a bound tensor's is the caller's.
+        var ownsGradient: Bool
     }
 
     private struct Record {
@@ -62,7 +65,7 @@ public final class Tape {
         slots.append(
             Slot(
                 value: value, gradient: gradient, count: rows * columns, requiresGradient: gradient != nil,
-                ownsValue: false))
+                ownsValue: false, ownsGradient: false))
         boundCount = slots.count
         return Tensor(slot: Int32(slots.count - 1), rows: rows, columns: columns)
     }
@@ -73,8 +76,18 @@ public final class Tape {
         slots.append(
             Slot(
                 value: arena.allocate(count), gradient: nil, count: count,
-                requiresGradient: requiresGradient && isRecording, ownsValue: true))
+                requiresGradient: requiresGradient && isRecording, ownsValue: true, ownsGradient: true))
         return Tensor(slot: Int32(slots.count - 1), rows: rows, columns: columns)
+    }
+
+    /// Another tensor with the same elements in the same memory, but a gradient of its own.
+    public func makeAlias(of tensor: Tensor) -> Tensor {
+        let original = slots[Int(tensor.slot)]
+        slots.append(
+            Slot(
+                value: original.value, gradient: nil, count: original.count,
+                requiresGradient: original.requiresGradient, ownsValue: false, ownsGradient: true))
+        return Tensor(slot: Int32(slots.count - 1), rows: tensor.rows, columns: tensor.columns)
     }
 
     /// Memory that belongs to the operator about to be recorded, such as the statistics of a norm.
@@ -165,7 +178,7 @@ public final class Tape {
     public func handOverGradient(from output: Tensor, to input: Tensor) -> Bool {
         let (from, to) = (Int(output.slot), Int(input.slot))
         guard slots[to].requiresGradient else { return true }
-        guard !slots[to].hasGradient, slots[to].ownsValue, slots[from].hasGradient, slots[from].ownsValue else {
+        guard !slots[to].hasGradient, slots[to].ownsGradient, slots[from].hasGradient, slots[from].ownsGradient else {
             return false
         }
         precondition(slots[from].count == slots[to].count)
@@ -174,6 +187,20 @@ public final class Tape {
         slots[from].gradient = nil
         slots[from].hasGradient = false
         return true
+    }
+
+    /// Adds the gradient of `output` to that of `input`, an identity's backward, without a copy where possible.
+    public func passGradient(from output: Tensor, to input: Tensor) {
+        guard let source = gradient(output), !handOverGradient(from: output, to: input),
+            let sink = gradientSink(input)
+        else { return }
+        pool.forEachRange(output.count, tileSize: 1 << 15) { range, _ in
+            if sink.accumulates {
+                for index in range { sink.pointer[index] += source[index] }
+            } else {
+                (sink.pointer + range.lowerBound).update(from: source + range.lowerBound, count: range.count)
+            }
+        }
     }
 
     /// Begins a new sum in every bound gradient: the first contribution overwrites what is there.
@@ -232,7 +259,7 @@ public final class Tape {
         while slots.count > max(first, boundCount) {
             let slot = slots.removeLast()
             if slot.ownsValue { arena.release(slot.value, count: slot.count) }
-            if slot.ownsValue, let gradient = slot.gradient { arena.release(gradient, count: slot.count) }
+            if slot.ownsGradient, let gradient = slot.gradient { arena.release(gradient, count: slot.count) }
         }
     }
 
