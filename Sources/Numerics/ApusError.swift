@@ -6,11 +6,21 @@ public struct ApusError: Error, CustomStringConvertible, Hashable, Sendable {
     public let problem: String
     /// What the reader can do.
     public let remedy: String?
+    public let kind: Kind
 
-    public init(_ operation: String, _ problem: String, remedy: String? = nil) {
+    /// Decides the exit status.
+    public enum Kind: Hashable, Sendable {
+        /// A job, file or argument is wrong; trying again changes nothing.
+        case badInput
+        /// The machine let us down: a full disk, a lost rank, a failed system call.
+        case runtime
+    }
+
+    public init(_ operation: String, _ problem: String, remedy: String? = nil, kind: Kind = .badInput) {
         self.operation = operation
         self.problem = problem
         self.remedy = remedy
+        self.kind = kind
     }
 
     public var description: String {

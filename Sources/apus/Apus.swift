@@ -6,4 +6,6 @@ struct Apus: AsyncParsableCommand {
         commandName: "apus",
         abstract: "Train transformers across MPI processes.",
         subcommands: [])
+
+    static func main() async { await Failure.reportingRun(of: Apus.self) }
 }
