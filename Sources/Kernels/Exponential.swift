@@ -30,6 +30,6 @@ package func exponential(_ x: Float) -> Float {
     return Float(bitPattern: fraction.bitPattern &+ (shifted.bitPattern &<< 23))
 }
 
-/// 1 / (1 + e⁻ˣ), within 3 units in the last place where e⁻ˣ is a normal number.
+/// 1 / (1 + e⁻ˣ), within 4 units in the last place where e⁻ˣ is a normal number.
 @inline(__always)
 package func sigmoid(_ x: Float) -> Float { 1 / (1 + exponential(-x)) }

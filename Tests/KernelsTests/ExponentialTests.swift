@@ -31,14 +31,14 @@ struct ExponentialTests {
         #expect(exponential(.nan).isNaN)
     }
 
-    @Test("sigmoid is within 3 units in the last place, and keeps NaN")
+    @Test("sigmoid is within 4 units in the last place, and keeps NaN")
     func sigmoidAccuracy() {
         var worst = 0.0
         for step in 0...1_000_000 {
             let x = Float(-86 + 172.0 * Double(step) / 1_000_000)
             worst = max(worst, unitsInLastPlace(sigmoid(x), 1 / (1 + exp(-Double(x)))))
         }
-        #expect(worst <= 3)
+        #expect(worst <= 4)
         #expect(sigmoid(0) == 0.5)
         #expect(sigmoid(.infinity) == 1)
         #expect(sigmoid(.nan).isNaN)
