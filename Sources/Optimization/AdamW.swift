@@ -1,0 +1,106 @@
+import Kernels
+import Numerics
+
+/// AdamW over flat buffers: decoupled weight decay (Loshchilov & Hutter 2019), bias-corrected moments.
+///
+/// One pass over memory does everything: it scales the gradient for clipping, updates both moments and the parameter.
+/// Work is cut into fixed tiles and no element depends on another, so the result is the same for any thread count.
+public final class AdamW {
+    /// A range of the flat buffers, and whether weight decay applies to it.
+    public struct Segment: Sendable {
+        public var range: Range<Int>
+        public var isDecayed: Bool
+
+        public init(range: Range<Int>, isDecayed: Bool) {
+            self.range = range
+            self.isDecayed = isDecayed
+        }
+    }
+
+    public let configuration: OptimizerConfiguration
+    /// Running mean of the gradient, zero at first.
+    public let firstMoment: UnsafeMutableBufferPointer<Float>
+    /// Running mean of its square, zero at first.
+    public let secondMoment: UnsafeMutableBufferPointer<Float>
+
+    private let tiles: [Segment]
+
+    private static let tileSize = 1 << 14
+
+    /// - Parameters:
+    ///   - count: Floats in each flat buffer.
+    ///   - segments: What is updated; elements outside all segments stay as they are.
+    public init(_ configuration: OptimizerConfiguration, count: Int, segments: [Segment]) {
+        self.configuration = configuration
+        firstMoment = Self.zeros(count)
+        secondMoment = Self.zeros(count)
+        tiles = segments.flatMap { segment in
+            stride(from: segment.range.lowerBound, to: segment.range.upperBound, by: Self.tileSize).map { start in
+                Segment(
+                    range: start..<min(start + Self.tileSize, segment.range.upperBound), isDecayed: segment.isDecayed)
+            }
+        }
+    }
+
+    deinit {
+        Arena.deallocate(firstMoment.baseAddress!)
+        Arena.deallocate(secondMoment.baseAddress!)
+    }
+
+    private static func zeros(_ count: Int) -> UnsafeMutableBufferPointer<Float> {
+        let buffer = UnsafeMutableBufferPointer(start: Arena.allocateAligned(count), count: count)
+        buffer.update(repeating: 0)
+        return buffer
+    }
+
+    /// Updates `values` and the moments from `gradients`.
+    ///
+    /// - Parameters:
+    ///   - step: Number of this update, from 1.
+    ///   - gradientNorm: Norm of the gradient over the whole model, which clipping compares with its limit.
+    public func update(
+        values: UnsafeMutableBufferPointer<Float>, gradients: UnsafeMutableBufferPointer<Float>, step: Int,
+        learningRate: Float, gradientNorm: Float, pool: ThreadPool
+    ) {
+        let coefficients = coefficients(step: step, learningRate: learningRate, gradientNorm: gradientNorm)
+        let (firstMoment, secondMoment) = (firstMoment, secondMoment)
+        tiles.withUnsafeBufferPointer { tiles in
+            pool.forEachTile(tiles.count) { index, _ in
+                let (range, isDecayed) = (tiles[index].range, tiles[index].isDecayed)
+                adamWUpdate(
+                    values: values.baseAddress! + range.lowerBound,
+                    gradients: gradients.baseAddress! + range.lowerBound,
+                    firstMoment: firstMoment.baseAddress! + range.lowerBound,
+                    secondMoment: secondMoment.baseAddress! + range.lowerBound, count: range.count,
+                    isDecayed ? coefficients.decayed : coefficients.plain)
+            }
+        }
+    }
+
+    private func coefficients(
+        step: Int, learningRate: Float, gradientNorm: Float
+    ) -> (decayed: AdamWCoefficients, plain: AdamWCoefficients) {
+        let clip = configuration.gradientClip
+        // The small addend keeps a zero norm harmless, and is what other trainers add too.
+        let gradientScale = clip > 0 && gradientNorm > clip ? clip / (gradientNorm + 1e-6) : 1
+        let plain = AdamWCoefficients(
+            gradientScale: gradientScale, beta1: configuration.beta1, beta2: configuration.beta2,
+            stepSize: learningRate / (1 - power(configuration.beta1, step)),
+            secondMomentScale: 1 / (1 - power(configuration.beta2, step)).squareRoot(),
+            epsilon: configuration.epsilon, shrinkage: 1)
+        var decayed = plain
+        decayed.shrinkage = 1 - learningRate * configuration.weightDecay
+        return (decayed, plain)
+    }
+
+    /// `base`ⁿ in double precision: 1 − βⁿ would lose digits in single.
+    private func power(_ base: Float, _ exponent: Int) -> Float {
+        var (result, square, remaining) = (1.0, Double(base), exponent)
+        while remaining > 0 {
+            if remaining & 1 == 1 { result *= square }
+            square *= square
+            remaining >>= 1
+        }
+        return Float(result)
+    }
+}
