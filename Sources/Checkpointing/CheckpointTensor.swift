@@ -1,0 +1,36 @@
+/// The part of a tensor that this rank writes into a checkpoint.
+public struct CheckpointTensor {
+    /// Logical name, the same on every layout, such as `model/blocks.0.attention.query.weight`.
+    public let name: String
+    /// The whole shape.
+    public let shape: [Int]
+    /// The part held here: a range of every dimension.
+    public let slice: [Range<Int>]
+    /// The part's elements, row-major.
+    public let values: UnsafeBufferPointer<Float>
+
+    public init(name: String, shape: [Int], slice: [Range<Int>], values: UnsafeBufferPointer<Float>) {
+        self.name = name
+        self.shape = shape
+        self.slice = slice
+        self.values = values
+    }
+
+    var box: HyperRectangle { HyperRectangle(slice) }
+
+    /// The name inside the rank's file: the logical one where the tensor is whole, so that a checkpoint of one rank is
+    /// an ordinary safetensors file.
+    var storedName: String { box == HyperRectangle(whole: shape) ? name : "\(name)\(box)" }
+
+    /// What makes this tensor impossible to write, if anything.
+    var problem: String? {
+        guard !name.isEmpty, shape.count <= CheckpointManifest.maximumRank, elementCount(shape) != nil else {
+            return "has the impossible shape \(shape)"
+        }
+        guard box.isInside(shape: shape) else { return "slice \(box) does not lie inside the shape \(shape)" }
+        guard box.count == values.count else {
+            return "slice \(box) has \(box.count) elements; found \(values.count) values"
+        }
+        return nil
+    }
+}
