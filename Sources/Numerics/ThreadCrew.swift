@@ -1,0 +1,114 @@
+import Foundation
+import Synchronization
+
+/// The threads of a `ThreadPool` and what they share with the caller.
+///
+/// A class of its own, because its threads keep it alive: the pool can then go when its last user does, and end them.
+/// Workers spin for a moment after a loop, because the next one usually follows within microseconds, and sleep after
+/// that.
+final class ThreadCrew: @unchecked Sendable {
+    typealias Body = (_ tile: Int, _ thread: Int) -> Void
+
+    // Written by the caller before `generation` is raised, read by workers after they saw it raised.
+    private var body: UnsafePointer<Body>?
+    private var tileCount = 0
+    private var isStopping = false
+
+    private let generation = Atomic<Int>(0)
+    private let nextTile = Atomic<Int>(0)
+    private let workersAtWork = Atomic<Int>(0)
+    private let sleepers = Atomic<Int>(0)
+    private let wakeUp = NSCondition()
+    private var threads: [Thread] = []
+
+    /// How long a thread that waits keeps its core.
+    private static let spinNanoseconds: UInt64 = 50_000
+    /// Looks at an atomic between two looks at the clock.
+    private static let looksPerClock = 256
+
+    init(workers: Int) {
+        for index in 1...workers {
+            let thread = Thread { self.work(as: index) }
+            thread.stackSize = 8 << 20
+            threads.append(thread)
+        }
+        for thread in threads { thread.start() }
+    }
+
+    var isRunning: Bool { !threads.isEmpty }
+
+    func shutDown() {
+        guard !threads.isEmpty else { return }
+        isStopping = true
+        workersAtWork.store(threads.count, ordering: .relaxed)
+        raiseGeneration()
+        while workersAtWork.load(ordering: .acquiring) > 0 { usleep(20) }
+        threads = []
+    }
+
+    func run(_ body: UnsafePointer<Body>, tileCount: Int) {
+        precondition(self.body == nil, "a tile started another loop on its own thread pool")
+        self.body = body
+        self.tileCount = tileCount
+        nextTile.store(0, ordering: .relaxed)
+        workersAtWork.store(threads.count, ordering: .relaxed)
+        raiseGeneration()
+        runTiles(body, tileCount: tileCount, thread: 0)
+        while !spin(until: { workersAtWork.load(ordering: .acquiring) == 0 }) { sched_yield() }
+        self.body = nil
+    }
+
+    private func raiseGeneration() {
+        generation.add(1, ordering: .sequentiallyConsistent)
+        if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+            wakeUp.lock()
+            wakeUp.broadcast()
+            wakeUp.unlock()
+        }
+    }
+
+    private func runTiles(_ body: UnsafePointer<Body>, tileCount: Int, thread: Int) {
+        while true {
+            let tile = nextTile.add(1, ordering: .relaxed).oldValue
+            if tile >= tileCount { return }
+            body.pointee(tile, thread)
+        }
+    }
+
+    private func work(as index: Int) {
+        var seen = 0
+        while true {
+            if !spin(until: { generation.load(ordering: .acquiring) != seen }) { sleepUntilGeneration(isNot: seen) }
+            seen += 1
+            let isStopping = isStopping
+            if !isStopping, let body { runTiles(body, tileCount: tileCount, thread: index) }
+            workersAtWork.subtract(1, ordering: .releasing)
+            if isStopping { return }
+        }
+    }
+
+    /// Whether `condition` came true before the time was up.
+    @inline(__always)
+    private func spin(until condition: () -> Bool) -> Bool {
+        for _ in 0..<Self.looksPerClock where condition() { return true }
+        let start = monotonicNanoseconds()
+        while monotonicNanoseconds() - start < Self.spinNanoseconds {
+            for _ in 0..<Self.looksPerClock where condition() { return true }
+        }
+        return false
+    }
+
+    private func monotonicNanoseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
+    private func sleepUntilGeneration(isNot seen: Int) {
+        wakeUp.lock()
+        sleepers.add(1, ordering: .sequentiallyConsistent)
+        while generation.load(ordering: .sequentiallyConsistent) == seen { wakeUp.wait() }
+        sleepers.subtract(1, ordering: .sequentiallyConsistent)
+        wakeUp.unlock()
+    }
+}
