@@ -1,0 +1,53 @@
+import Kernels
+
+extension Tape {
+    /// Root-mean-square normalisation of each row: x / √(mean(x²) + ε) · weight.
+    ///
+    /// - Parameters:
+    ///   - x: `[N, C]`.
+    ///   - weight: `[1, C]`.
+    /// - Returns: `[N, C]`.
+    public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float) -> Tensor {
+        precondition(
+            weight.count == x.columns, "rmsNorm: rows of \(x.columns) need as many weights, got \(weight.count)")
+        let mark = mark()
+        let y = makeTensor(rows: x.rows, columns: x.columns)
+        let inverses = isRecording ? allocateSaved(x.rows) : nil
+        let (input, output, weights) = (value(x), value(y), value(weight))
+        pool.forEachRange(x.rows, tileSize: RowTiles.size(columns: x.columns)) { rows, _ in
+            let offset = rows.lowerBound * x.columns
+            rmsNormForward(
+                input + offset, weight: weights, epsilon: epsilon, into: output + offset,
+                inverses: inverses.map { $0 + rows.lowerBound }, rows: rows.count, columns: x.columns)
+        }
+        if let inverses { record(RMSNorm(x: x, weight: weight, y: y, inverses: inverses), since: mark) }
+        return y
+    }
+}
+
+struct RMSNorm: Operator {
+    let x: Tensor
+    let weight: Tensor
+    let y: Tensor
+    /// `[N]`: what each row was multiplied by.
+    let inverses: UnsafeMutablePointer<Float>
+
+    func backward(on tape: Tape) {
+        guard let dy = tape.gradient(y) else { return }
+        let columns = x.columns
+        let (input, weights) = (tape.value(x), tape.value(weight))
+        let sink = tape.gradientSink(x)
+        let tileSize = RowTiles.sizeForSums(rows: x.rows, columns: columns)
+        let tiles = (x.rows + tileSize - 1) / tileSize
+        tape.withScratch(tiles * columns) { sums in
+            tape.pool.forEachRange(x.rows, tileSize: tileSize) { rows, _ in
+                let offset = rows.lowerBound * columns
+                rmsNormBackward(
+                    dy + offset, input + offset, weight: weights, inverses: inverses + rows.lowerBound,
+                    into: sink.map { $0.pointer + offset }, accumulates: sink?.accumulates ?? false,
+                    weightSums: sums + rows.lowerBound / tileSize * columns, rows: rows.count, columns: columns)
+            }
+            tape.sumPartials(sums, parts: tiles, stride: columns, into: weight)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import Kernels
+
+extension Tape {
+    /// silu(gate) · up, the gated hidden layer of Llama's feed-forward part.
+    ///
+    /// - Parameter gateUp: `[N, 2F]`, each row its gate and then its up part.
+    /// - Returns: `[N, F]`.
+    public func swiGLU(_ gateUp: Tensor) -> Tensor {
+        precondition(
+            gateUp.columns % 2 == 0, "swiGLU: a row is a gate and an up part of one size, got \(gateUp.columns) columns"
+        )
+        let mark = mark()
+        let columns = gateUp.columns / 2
+        let y = makeTensor(rows: gateUp.rows, columns: columns)
+        let (input, output) = (value(gateUp), value(y))
+        pool.forEachRange(gateUp.rows, tileSize: RowTiles.size(columns: gateUp.columns)) { rows, _ in
+            swiGLUForward(
+                input + rows.lowerBound * 2 * columns, into: output + rows.lowerBound * columns, rows: rows.count,
+                columns: columns)
+        }
+        record(SwiGLU(gateUp: gateUp, y: y), since: mark)
+        return y
+    }
+}
+
+struct SwiGLU: Operator {
+    let gateUp: Tensor
+    let y: Tensor
+
+    func backward(on tape: Tape) {
+        guard let dy = tape.gradient(y), let sink = tape.gradientSink(gateUp) else { return }
+        let input = tape.value(gateUp)
+        let columns = y.columns
+        tape.pool.forEachRange(y.rows, tileSize: RowTiles.size(columns: gateUp.columns)) { rows, _ in
+            let offset = rows.lowerBound * 2 * columns
+            swiGLUBackward(
+                dy + rows.lowerBound * columns, input + offset, into: sink.pointer + offset,
+                accumulates: sink.accumulates, rows: rows.count, columns: columns)
+        }
+    }
+}
