@@ -4,7 +4,8 @@ import Parallelism
 
 /// A training job: everything that decides what a run computes, and where it runs.
 ///
-/// Decoded from YAML by `JobConfiguration.load`; each section's field names are the document's keys.
+/// Decoded from YAML by `JobConfiguration.load`; each section's field names are the document's keys. Paths in a job are
+/// relative to the working directory, as those on a command line are.
 public struct JobConfiguration: Hashable, Sendable {
     /// Names the run; the default output folder is `runs/<name>`.
     public var name: String
@@ -15,6 +16,9 @@ public struct JobConfiguration: Hashable, Sendable {
     public var training: TrainingConfiguration
     public var optimizer = OptimizerConfiguration()
     public var parallelism = MeshConfiguration()
+    /// `parallelism.data: auto`: the data degree is whatever fills the ranks that are started. `parallelism.data` says
+    /// nothing until `resolved(worldSize:)` has set it.
+    public var fillsRanks = false
     public var evaluation = EvaluationConfiguration()
     public var checkpoint = CheckpointConfiguration()
     public var launch = LaunchConfiguration()

@@ -24,6 +24,9 @@ enum Failure {
         if let error = error as? ApusError {
             exit(with: error.kind == .badInput ? .badInput : .failure, explaining: ["\(error)"])
         }
+        if let error = error as? JobError {
+            exit(with: .badInput, explaining: error.problems.map(\.description))
+        }
         if let code = error as? ExitCode { Foundation.exit(code.rawValue) }
         let code = root.exitCode(for: error)
         if code.isSuccess { root.exit(withError: error) }

@@ -1,0 +1,77 @@
+import Yams
+
+/// Parses one YAML document; nil when there is nothing but blanks and comments in it.
+///
+/// - Throws: `JobError` with the place of a syntax error or of a key that occurs twice.
+func composeYAML(_ text: String, name: String) throws(JobError) -> Node? {
+    do {
+        return try Yams.compose(yaml: text)
+    } catch {
+        throw JobError(problems: [problem(error, name: name)])
+    }
+}
+
+private func problem(_ error: any Error, name: String) -> JobProblem {
+    switch error as? YamlError {
+    case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+        .composer(let context, let problem, let mark, _):
+        let words = [problem] + (context.map { [$0.text.trimmed] } ?? [])
+        return JobProblem(
+            location: "\(name):\(mark)", message: "this is not valid YAML: \(words.joined(separator: " "))",
+            remedy: "check the indentation, the colons and the quotes on this line and the one before it")
+    case .duplicatedKeysInMapping(let keys, let context):
+        return JobProblem(
+            location: "\(name):\(context.mark)",
+            message: "these keys occur more than once in one section: \(keys.joined(separator: ", "))",
+            remedy: "keep one of each")
+    case .reader(let problem, _, _, _):
+        return JobProblem(
+            location: name, message: "this is not valid YAML: \(problem)", remedy: "save the file as plain UTF-8 text")
+    default:
+        return JobProblem(location: name, message: "this is not valid YAML: \(error)", remedy: nil)
+    }
+}
+
+/// What stands at a place of the document, for messages.
+func foundText(_ node: Node) -> String {
+    switch node {
+    case .scalar(let scalar) where scalar.isNull: "nothing"
+    case .scalar(let scalar) where scalar.isPlain: "'\(scalar.string)'"
+    case .scalar(let scalar): "the text \(quoted(scalar.string))"
+    case .sequence: "a list"
+    case .mapping: "a section with keys of its own"
+    case .alias: "an alias"
+    }
+}
+
+/// A string in YAML's (and JSON's) double quotes.
+func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\"": result += "\\\""
+        case "\\": result += "\\\\"
+        case "\n": result += "\\n"
+        case "\t": result += "\\t"
+        case "\r": result += "\\r"
+        case _ where scalar.value < 0x20 || (0x7f...0xa0).contains(scalar.value):
+            let digits = String(scalar.value, radix: 16)
+            result += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
+        default: result.unicodeScalars.append(scalar)
+        }
+    }
+    return result + "\""
+}
+
+extension Node.Scalar {
+    /// Written without quotes, so that it may be a number or a word with a meaning.
+    var isPlain: Bool { style == .plain || style == .any }
+
+    var isNull: Bool { isPlain && ["", "~", "null", "Null", "NULL"].contains(string) }
+}
+
+extension String {
+    fileprivate var trimmed: String {
+        String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+    }
+}

@@ -1,0 +1,63 @@
+import Numerics
+import Parallelism
+
+extension JobConfiguration {
+    /// The job on a number of ranks: `parallelism.data: auto` becomes the degree that fills them.
+    ///
+    /// - Throws: `ApusError` when the mesh and the ranks do not match, as `validate(worldSize:)` does.
+    public func resolved(worldSize: Int) throws -> JobConfiguration {
+        var job = self
+        if fillsRanks {
+            job.fillsRanks = false
+            job.parallelism.data = max(1, worldSize / parallelism.tensor)
+        }
+        try job.validate(worldSize: worldSize)
+        return job
+    }
+
+    /// Checks the mesh against the ranks that were started, and the batch against the mesh.
+    ///
+    /// - Throws: `ApusError` that names both and the nearest meshes that would do.
+    public func validate(worldSize: Int) throws {
+        let mesh = parallelism
+        let shape = "\(mesh.data) (data) × \(mesh.tensor) (tensor) = \(mesh.size) \(mesh.size == 1 ? "rank" : "ranks")"
+        if mesh.size != worldSize {
+            throw ApusError(
+                "checking the mesh of job '\(name)'",
+                "parallelism is \(shape), but \(worldSize) \(worldSize == 1 ? "was" : "were") started",
+                remedy: "start \(mesh.size), or \(advice(worldSize: worldSize))")
+        }
+        let unit = mesh.data * training.microBatchSize
+        if training.globalBatchSize % unit != 0 {
+            throw ApusError(
+                "checking the mesh of job '\(name)'",
+                "parallelism is \(shape), and training.globalBatchSize, \(training.globalBatchSize), is not a multiple "
+                    + "of parallelism.data × training.microBatchSize = \(mesh.data) × \(training.microBatchSize) = \(unit)",
+                remedy: "change the batch sizes, or \(advice(worldSize: worldSize))")
+        }
+    }
+
+    /// The meshes that give every one of `worldSize` ranks a part of this job, those nearest to its own first.
+    public func legalMeshes(worldSize: Int) -> [MeshConfiguration] {
+        guard worldSize > 0 else { return [] }
+        let meshes = (1...min(worldSize, model.heads)).filter { worldSize % $0 == 0 }.map {
+            MeshConfiguration(data: worldSize / $0, tensor: $0)
+        }
+        let legal = meshes.filter { mesh in
+            [model.heads, model.keyValueHeads, model.feedForwardSize].allSatisfy { $0 % mesh.tensor == 0 }
+                && model.vocabularySize >= mesh.tensor
+                && training.globalBatchSize % (mesh.data * training.microBatchSize) == 0
+        }
+        return legal.sorted { abs($0.tensor - parallelism.tensor) < abs($1.tensor - parallelism.tensor) }
+    }
+
+    private func advice(worldSize: Int) -> String {
+        let meshes = legalMeshes(worldSize: worldSize).prefix(3).map {
+            "parallelism.data=\($0.data) parallelism.tensor=\($0.tensor)"
+        }
+        if !meshes.isEmpty { return "use a mesh of \(worldSize): \(meshes.joined(separator: " or "))" }
+        let possible = (1..<max(worldSize, 1)).reversed().first { !legalMeshes(worldSize: $0).isEmpty }
+        let hint = possible.map { "; the next smaller number that fits is \($0)" } ?? ""
+        return "change the batch sizes: no mesh of \(worldSize) fits this job\(hint)"
+    }
+}
