@@ -45,12 +45,16 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
             "JobConfiguration",
         ]
     ),
-    ("Coordination", ["Kernels", "Models", "Parallelism", "JobConfiguration", "Observability", subprocess, systemPackage]),
+    (
+        "Coordination",
+        ["Kernels", "Models", "Parallelism", "JobConfiguration", "Observability", subprocess, systemPackage]
+    ),
     ("Diagnostics", ["Numerics", "Kernels", "Collectives", "COpenMPI", "Coordination", subprocess]),
     (
         "Benchmarking",
         [
-            "Numerics", "Kernels", "Autograd", "Collectives", "Optimization", "Models", "Parallelism", "JobConfiguration",
+            "Numerics", "Kernels", "Autograd", "Collectives", "Optimization", "Models", "Parallelism",
+            "JobConfiguration",
             "Training",
         ]
     ),
@@ -90,7 +94,7 @@ let package = Package(
             .testTarget(
                 name: "\($0.name)Tests",
                 dependencies: [.init(stringLiteral: $0.name), "TestSupport", "collectives-scenarios"] + $0.dependencies,
-                resources: [], swiftSettings: settings)
+                exclude: $0.name == "Models" ? ["Fixtures"] : [], swiftSettings: settings)
         }
         + [
             .testTarget(

@@ -1,0 +1,51 @@
+import COpenBLAS
+
+/// Single-precision matrix products of OpenBLAS over row-major matrices.
+public enum BLAS {
+    /// A factor of a product: a row-major matrix in memory, used as it lies or transposed.
+    public struct Factor: BitwiseCopyable {
+        public let pointer: UnsafePointer<Float>
+        /// Floats from the start of a row in memory to the start of the next.
+        public let stride: Int
+        public let isTransposed: Bool
+
+        @inlinable
+        public init(_ pointer: UnsafePointer<Float>, stride: Int, isTransposed: Bool = false) {
+            self.pointer = pointer
+            self.stride = stride
+            self.isTransposed = isTransposed
+        }
+
+        /// The factor without its first rows and columns, counted as the product sees them.
+        @inlinable
+        public func dropping(rows: Int, columns: Int) -> Factor {
+            let offset = isTransposed ? columns * stride + rows : rows * stride + columns
+            return Factor(pointer + offset, stride: stride, isTransposed: isTransposed)
+        }
+    }
+
+    /// `c ← alpha · a·b + beta · c` for a `[m, k]`, b `[k, n]` (after transposition) and c `[m, n]`, on this thread.
+    ///
+    /// With `beta` 0 nothing is read from `c`.
+    public static func multiply(
+        m: Int, n: Int, k: Int, alpha: Float = 1, _ a: Factor, _ b: Factor, beta: Float = 0,
+        into c: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        guard m > 0, n > 0 else { return }
+        cblas_sgemm(
+            CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
+            Int32(m), Int32(n), Int32(k), alpha, a.pointer, Int32(a.stride), b.pointer, Int32(b.stride), beta, c,
+            Int32(stride))
+    }
+
+    /// Makes every product run on the thread that asks for it. Call once, before the first product.
+    ///
+    /// Work is split over a `ThreadPool` instead, so that what follows a product runs while its tile is in cache.
+    public static func useOneThread() { openblas_set_num_threads(1) }
+
+    /// The kernels in use, for example `SkylakeX`.
+    public static var core: String { String(cString: openblas_get_corename()) }
+
+    /// Version and build options, for example `OpenBLAS 0.3.21 DYNAMIC_ARCH …`.
+    public static var buildDescription: String { String(cString: openblas_get_config()) }
+}
