@@ -1,0 +1,92 @@
+import Numerics
+
+/// The kinds of tokenizer that can be made from a corpus.
+public enum TokenizerKind: String, CaseIterable, Sendable {
+    /// Byte-level byte-pair encoding.
+    case bpe
+    /// A token for each character of the corpus.
+    case character
+    /// A token for each byte; the corpus only serves to measure it.
+    case byte
+}
+
+/// Makes a tokenizer of any kind from documents that are added one after another.
+public final class TokenizerTraining {
+    /// What training gave.
+    public struct Result {
+        public var tokenizer: any Tokenizer
+        /// What the user should know, for example that the corpus was too small.
+        public var warning: String?
+    }
+
+    private enum Work {
+        case bpe(BPETrainer)
+        case character(unknownToken: String?)
+        case byte
+    }
+
+    private let work: Work
+    private let specialTokens: [String]
+    private var characters: Set<Unicode.Scalar> = []
+
+    /// Bytes of the documents added.
+    public private(set) var byteCount = 0
+    public private(set) var documentCount = 0
+
+    /// - Parameters:
+    ///   - configuration: of a byte-pair tokenizer; of the other kinds only the special tokens count.
+    ///   - unknownToken: for characters outside of a character tokenizer's vocabulary; must be a special token.
+    /// - Throws: `ApusError` if the configuration is wrong.
+    public init(
+        _ kind: TokenizerKind, _ configuration: BPETrainerConfiguration, unknownToken: String? = nil, pool: ThreadPool
+    ) throws {
+        specialTokens = configuration.specialTokens
+        work =
+            switch kind {
+            case .bpe: .bpe(try BPETrainer(configuration, pool: pool))
+            case .character: .character(unknownToken: unknownToken)
+            case .byte: .byte
+            }
+    }
+
+    /// Adds a document; `name` is what errors call it.
+    ///
+    /// - Throws: `ApusError` if a character tokenizer gets a text that isn't UTF-8.
+    public func add(_ document: UnsafeBufferPointer<UInt8>, name: String) throws {
+        byteCount += document.count
+        documentCount += 1
+        switch work {
+        case .bpe(let trainer): trainer.add(document)
+        case .byte: break
+        case .character:
+            guard let text = String(validating: document, as: UTF8.self) else {
+                throw ApusError(
+                    "training a tokenizer", "\(name) is not UTF-8",
+                    remedy: "a character tokenizer needs UTF-8; convert the text, or train a byte-level tokenizer.")
+            }
+            characters.formUnion(text.unicodeScalars)
+        }
+    }
+
+    /// - Parameter progress: called now and then with the size that the vocabulary has reached.
+    /// - Throws: `ApusError` if no document had any text.
+    public func finish(progress: ((Int) -> Void)? = nil) throws -> Result {
+        guard byteCount > 0 else {
+            throw ApusError(
+                "training a tokenizer",
+                documentCount == 0 ? "the input has no documents" : "the \(documentCount) documents have no text",
+                remedy: "give at least one document that isn't empty.")
+        }
+        switch work {
+        case .bpe(let trainer):
+            let tokenizer = try trainer.train(progress: progress)
+            return Result(tokenizer: tokenizer, warning: trainer.warning(for: tokenizer))
+        case .character(let unknownToken):
+            return Result(
+                tokenizer: try CharacterTokenizer(
+                    characters: characters, specialTokens: specialTokens, unknownToken: unknownToken))
+        case .byte:
+            return Result(tokenizer: try ByteTokenizer(specialTokens: specialTokens))
+        }
+    }
+}
