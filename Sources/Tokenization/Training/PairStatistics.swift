@@ -34,7 +34,7 @@ struct PairStatistics {
 
     init(_ counter: borrowing PreTokenCounter, tokenOfByte: [Int32]) {
         slots = [Int32](repeating: -1, count: 1 << 16)
-        counter.forEach { bytes, count in
+        counter.visit { bytes, count in
             words.append(Word(start: tokens.count, length: bytes.count, count: count))
             for byte in bytes { tokens.append(tokenOfByte[Int(byte)]) }
         }

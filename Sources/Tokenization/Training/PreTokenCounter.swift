@@ -71,7 +71,7 @@ struct PreTokenCounter: ~Copyable, @unchecked Sendable {
     }
 
     /// Calls `body` with the bytes and the count of every pre-token, in no particular order.
-    func forEach(_ body: (UnsafeBufferPointer<UInt8>, Int) -> Void) {
+    func visit(_ body: (UnsafeBufferPointer<UInt8>, Int) -> Void) {
         longBytes.withUnsafeBufferPointer { longBytes in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16) { short in
                 for index in 0..<capacity where entries[index].key != .none {
@@ -90,6 +90,6 @@ struct PreTokenCounter: ~Copyable, @unchecked Sendable {
 
     /// Adds all that another counter has counted.
     mutating func add(_ other: borrowing PreTokenCounter) {
-        other.forEach { bytes, count in add(bytes, 0, bytes.count, times: count) }
+        other.visit { bytes, count in add(bytes, 0, bytes.count, times: count) }
     }
 }
