@@ -3,7 +3,8 @@ import Numerics
 /// Byte-level byte-pair encoding, as GPT-2, Llama 3, OLMo and most others use it: text is cut into pre-tokens, each of
 /// which starts as one token a byte, and pairs of tokens are merged in the order in which training found them.
 ///
-/// Encoding and decoding round-trip any bytes (unless the tokenizer normalizes, which changes the text first).
+/// Encoding and decoding round-trip any bytes, unless the tokenizer normalizes, which changes the text first. Encoding
+/// throws for a byte that the vocabulary has no token for; the vocabularies that Apus trains have all.
 public struct ByteLevelBPE: Tokenizer, Sendable {
     /// What happens to text before it is cut.
     public enum Normalization: Hashable, Sendable {
@@ -44,7 +45,7 @@ public struct ByteLevelBPE: Tokenizer, Sendable {
     /// Pairs in the order of their merges, with the token each becomes.
     let merges: [(pair: TokenPair, token: Int32)]
     let mergeTable: MergeTable
-    /// The token of each byte.
+    /// The token of each byte; -1 where there is none, as some vocabularies leave out what can't occur in UTF-8.
     let byteTokens: [Int32]
 
     public var vocabularySize: Int { tokens.count }
@@ -53,11 +54,11 @@ public struct ByteLevelBPE: Tokenizer, Sendable {
     static let largestToken: Int32 = 1 << 24
 
     /// - Parameters:
-    ///   - vocabulary: ordinary tokens as bytes; among them one for each byte.
+    ///   - vocabulary: ordinary tokens as bytes, among them those of single bytes.
     ///   - literals: further entries of the vocabulary that no merge produces and that aren't added tokens.
     ///   - merges: pairs in order, each with the token it becomes.
     ///   - source: what the vocabulary was read from, for errors.
-    /// - Throws: `ApusError` for ids that are negative, huge or given twice, or a byte without a token.
+    /// - Throws: `ApusError` for ids that are negative or huge, and for ids and tokens that are given twice.
     init(
         vocabulary: [(bytes: [UInt8], token: Int32)], literals: [(text: String, token: Int32)] = [],
         merges: [(pair: TokenPair, token: Int32)], addedTokens: [AddedToken],
@@ -66,15 +67,7 @@ public struct ByteLevelBPE: Tokenizer, Sendable {
     ) throws {
         let tokens = try Self.tokenBytes(
             vocabulary: vocabulary, literals: literals, addedTokens: addedTokens, source: source)
-        self.byteTokens = try (0...255).map { (byte: UInt8) in
-            guard let token = tokens.token(for: CollectionOfOne(byte)) else {
-                throw ApusError(
-                    "reading \(source)", "the vocabulary has no token for byte \(byte)",
-                    remedy: "Apus needs all 256 bytes as tokens, so that any text can be encoded; train with the "
-                        + "whole byte alphabet.")
-            }
-            return token
-        }
+        byteTokens = (0...255).map { (byte: UInt8) in tokens.token(for: CollectionOfOne(byte)) ?? -1 }
         self.tokens = tokens
         self.merges = merges
         self.mergeTable = MergeTable(merges)

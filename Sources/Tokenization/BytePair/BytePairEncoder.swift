@@ -1,4 +1,5 @@
 import Foundation
+import Numerics
 
 /// Encodes text with a ``ByteLevelBPE`` on one thread, remembering the pre-tokens it has met.
 final class BytePairEncoder: TokenEncoder {
@@ -9,6 +10,8 @@ final class BytePairEncoder: TokenEncoder {
     private var cache: PreTokenCache
     private var workspace = MergeWorkspace()
     private var output = TokenOutput()
+    /// A byte of the text that the vocabulary has no token for.
+    private var missingByte: UInt8?
 
     /// - Parameter cacheCapacity: pre-tokens to remember, a power of two; the default takes 2 MiB, of which the part
     ///   that everyday words use stays in a core's own cache.
@@ -25,7 +28,8 @@ final class BytePairEncoder: TokenEncoder {
         cache = PreTokenCache(capacity: cacheCapacity)
     }
 
-    func encode(_ text: UnsafeBufferPointer<UInt8>, into tokens: inout [Int32]) {
+    func encode(_ text: UnsafeBufferPointer<UInt8>, into tokens: inout [Int32]) throws {
+        let countBefore = tokens.count
         output.begin(&tokens)
         rawMatcher.forEachPiece(of: text) { piece in
             switch piece {
@@ -34,6 +38,13 @@ final class BytePairEncoder: TokenEncoder {
             }
         }
         output.finish(&tokens)
+        if let byte = missingByte {
+            missingByte = nil
+            tokens.removeSubrange(countBefore...)
+            throw ApusError(
+                "encoding text", "the vocabulary has no token for the byte 0x\(String(byte, radix: 16))",
+                remedy: "it does not occur in UTF-8: convert the text, or use a tokenizer that has all 256 bytes.")
+        }
     }
 
     private func encodeNormalizing(_ text: UnsafeBufferPointer<UInt8>) {
@@ -68,6 +79,10 @@ final class BytePairEncoder: TokenEncoder {
             withUnsafePointer(to: token) {
                 cache.insert(key, text, start, end, tokens: UnsafeBufferPointer(start: $0, count: 1))
             }
+            return
+        }
+        if let missing = bytes.first(where: { model.byteTokens[Int($0)] < 0 }) {
+            missingByte = missing
             return
         }
         workspace.withMerged(bytes, byteTokens: model.byteTokens, table: model.mergeTable) { tokens in
