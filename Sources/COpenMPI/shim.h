@@ -16,3 +16,21 @@ static inline MPI_Op apus_mpi_min(void) { return MPI_MIN; }
 static inline void *apus_mpi_in_place(void) { return MPI_IN_PLACE; }
 static inline MPI_Errhandler apus_mpi_errors_return(void) { return MPI_ERRORS_RETURN; }
 static inline MPI_Status *apus_mpi_status_ignore(void) { return MPI_STATUS_IGNORE; }
+static inline int apus_mpi_success(void) { return MPI_SUCCESS; }
+static inline int apus_mpi_undefined(void) { return MPI_UNDEFINED; }
+static inline int apus_mpi_proc_null(void) { return MPI_PROC_NULL; }
+static inline int apus_mpi_any_source(void) { return MPI_ANY_SOURCE; }
+static inline int apus_mpi_any_tag(void) { return MPI_ANY_TAG; }
+static inline int apus_mpi_comm_type_shared(void) { return MPI_COMM_TYPE_SHARED; }
+static inline int apus_mpi_thread_funneled(void) { return MPI_THREAD_FUNNELED; }
+static inline int apus_mpi_max_error_string(void) { return MPI_MAX_ERROR_STRING; }
+static inline int apus_mpi_max_library_version_string(void) { return MPI_MAX_LIBRARY_VERSION_STRING; }
+
+// Tells the core that it is in a loop that waits for another core's store.
+static inline void apus_spin_hint(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}

@@ -7,6 +7,8 @@
 public protocol Communicator: AnyObject {
     var rank: Int { get }
     var size: Int { get }
+    /// What this rank has exchanged through this communicator so far.
+    var volume: CommunicationVolume { get }
 
     /// Every rank ends with the element-wise combination of all ranks' buffers.
     func allReduce(_ buffer: UnsafeMutableBufferPointer<Float>, _ reduction: Reduction, label: String)

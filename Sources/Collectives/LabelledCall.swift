@@ -1,0 +1,47 @@
+import Synchronization
+
+/// The collective that this process is in, or was in last.
+///
+/// A heartbeat thread reads it while the main thread may be waiting inside: a rank that hangs can say where.
+public struct LabelledCall: Sendable {
+    public let kind: CollectiveKind
+    public let label: String
+    /// Size of the buffer that this rank passed in.
+    public let bytes: Int
+    /// How many collectives this process had begun when this one began, itself included: ranks of one group that
+    /// run the same program agree on it, so the rank with a lower number is the one that others wait for.
+    public let sequence: Int
+    public let began: ContinuousClock.Instant
+    /// Whether the call has not returned yet.
+    public fileprivate(set) var isRunning: Bool
+
+    private static let latestCall = Mutex<LabelledCall?>(nil)
+
+    /// Nil before the first collective of the process. May be called from any thread.
+    public static var latest: LabelledCall? { latestCall.withLock { $0 } }
+
+    fileprivate static func begin(_ kind: CollectiveKind, label: String, bytes: Int) {
+        latestCall.withLock {
+            $0 = LabelledCall(
+                kind: kind, label: label, bytes: bytes, sequence: ($0?.sequence ?? 0) + 1, began: .now, isRunning: true)
+        }
+    }
+
+    fileprivate static func end() {
+        latestCall.withLock { $0?.isRunning = false }
+    }
+}
+
+/// Notes every call of one communicator for diagnostics and counts its bytes; allocates nothing.
+struct CallRecorder {
+    private(set) var volume = CommunicationVolume()
+
+    mutating func begin(_ kind: CollectiveKind, label: String, bytes: Int) {
+        volume.count(kind, bytes: bytes)
+        LabelledCall.begin(kind, label: label, bytes: bytes)
+    }
+
+    func end() {
+        LabelledCall.end()
+    }
+}

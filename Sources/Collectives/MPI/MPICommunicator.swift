@@ -1,0 +1,74 @@
+import Foundation
+import Numerics
+
+/// A group of ranks on any hosts, over MPI messages alone.
+public final class MPICommunicator: Communicator {
+    let group: MPIGroup
+    let sizes: TransferSizes
+    let exchange: TreeExchange
+    var calls = CallRecorder()
+    var contribution: [UnsafeRawPointer] = [.unset]
+    private var allocations: [UnsafeMutablePointer<Float>] = []
+
+    init(_ group: MPIGroup, sizes: TransferSizes) {
+        self.group = group
+        self.sizes = sizes
+        exchange = TreeExchange(group, nodes: (0..<group.size).map { [$0..<$0 + 1] }, rankCount: group.size)
+    }
+
+    deinit {
+        for allocation in allocations { Arena.deallocate(allocation) }
+    }
+
+    public var rank: Int { group.rank }
+    public var size: Int { group.size }
+    public var volume: CommunicationVolume { calls.volume }
+
+    public func broadcast(_ buffer: UnsafeMutableRawBufferPointer, from root: Int, label: String) {
+        calls.begin(.broadcast, label: label, bytes: buffer.count)
+        defer { calls.end() }
+        group.broadcast(buffer, from: root)
+    }
+
+    public func send(_ buffer: UnsafeRawBufferPointer, to destination: Int, tag: Int, label: String) {
+        checkPeer(destination, tag: tag, label: label)
+        calls.begin(.send, label: label, bytes: buffer.count)
+        defer { calls.end() }
+        group.send(buffer, to: destination, tag: tag)
+    }
+
+    public func receive(_ buffer: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String) {
+        checkPeer(source, tag: tag, label: label)
+        calls.begin(.receive, label: label, bytes: buffer.count)
+        defer { calls.end() }
+        group.receive(buffer, from: source, tag: tag)
+    }
+
+    public func barrier(label: String) {
+        calls.begin(.barrier, label: label, bytes: 0)
+        defer { calls.end() }
+        group.barrier()
+    }
+
+    public func split(color: Int, key: Int) -> any Communicator {
+        calls.begin(.split, label: "color \(color)", bytes: 0)
+        defer { calls.end() }
+        let part = group.split(color: color, key: key)!
+        return part.size == 1 ? SingleProcessCommunicator() : MPICommunicator(part, sizes: sizes)
+    }
+
+    public func allocate(_ count: Int, label: String) -> UnsafeMutableBufferPointer<Float> {
+        calls.begin(.allocate, label: label, bytes: count * MemoryLayout<Float>.stride)
+        defer { calls.end() }
+        let memory = Arena.allocateAligned(count)
+        memory.initialize(repeating: 0, count: count)
+        allocations.append(memory)
+        return UnsafeMutableBufferPointer(start: memory, count: count)
+    }
+
+    private func checkPeer(_ peer: Int, tag: Int, label: String) {
+        precondition(
+            peer != rank && (0..<size).contains(peer), "'\(label)': rank \(peer) is not another rank of \(size)")
+        precondition((0..<32_000).contains(tag), "'\(label)': tag \(tag) is not in 0..<32000")
+    }
+}
