@@ -65,12 +65,11 @@ func checkGatherToAll(_ subject: Subject) {
 
 /// Nobody leaves before everybody has come, by the clock that all processes of a machine share.
 func checkBarrier(_ subject: Subject) {
-    func now() -> UInt64 { clock_gettime_nsec() }
     for late in 0..<min(subject.size, 2) {
         if subject.rank == late { usleep(2_000) }
-        let before = now()
+        let before = monotonicNanoseconds()
         subject.communicator.barrier(label: "late \(late)")
-        let after = now()
+        let after = monotonicNanoseconds()
         let times = subject.communicator.gatherToAll(
             withUnsafeBytes(of: (before, after)) { Array($0) }, label: "times"
         ).map { $0.withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64).self) } }
@@ -78,7 +77,7 @@ func checkBarrier(_ subject: Subject) {
     }
 }
 
-private func clock_gettime_nsec() -> UInt64 {
+private func monotonicNanoseconds() -> UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
