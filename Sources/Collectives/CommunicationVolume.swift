@@ -46,3 +46,8 @@ public struct CommunicationVolume: Hashable, Sendable {
         tallies[Int(kind.rawValue)].bytes += bytes
     }
 }
+
+extension Communicator {
+    /// A communicator that does not count, like one that a test makes, has exchanged nothing.
+    public var volume: CommunicationVolume { CommunicationVolume() }
+}
