@@ -30,18 +30,3 @@ final class FileStream: ByteStream {
         }
     }
 }
-
-extension ApusError {
-    /// A failed system call, explained by `errno`; read it before anything else can overwrite it.
-    static func system(_ operation: String, _ problem: String, code: Int32 = errno) -> ApusError {
-        let remedy: String? =
-            switch code {
-            case ENOENT, ENOTDIR: "check the path"
-            case EACCES, EPERM, EROFS: "check the permissions of the file and its folder"
-            case ENOSPC, EDQUOT: "free some space, or write somewhere else"
-            case EMFILE, ENFILE: "raise the limit of open files (ulimit -n)"
-            default: nil
-            }
-        return ApusError(operation, "\(problem): \(String(cString: strerror(code)))", remedy: remedy)
-    }
-}
