@@ -55,7 +55,8 @@ public struct ConcatenatedDataset: TokenDataset {
 
     /// The part that holds `position`; empty parts hold none.
     private static func part(of position: Int, in starts: [Int]) -> Int {
-        precondition(position >= 0 && position < starts[starts.count - 1], "position \(position) is not in the data set")
+        precondition(
+            position >= 0 && position < starts[starts.count - 1], "position \(position) is not in the data set")
         var low = 0
         var high = starts.count - 1
         while high - low > 1 {

@@ -28,7 +28,8 @@ public struct MegatronDataset: TokenDataset {
         precondition(0..<documentCount ~= document, "document \(document) of \(documentCount) in \(path)")
         func firstToken(ofDocument document: Int) -> Int {
             let sequence = index.firstSequence(ofDocument: document)
-            return sequence == sequenceCount ? tokenCount : index.pointer(toSequence: sequence) / index.element.byteCount
+            return sequence == sequenceCount
+                ? tokenCount : index.pointer(toSequence: sequence) / index.element.byteCount
         }
         return firstToken(ofDocument: document)..<firstToken(ofDocument: document + 1)
     }
