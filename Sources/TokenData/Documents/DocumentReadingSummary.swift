@@ -22,6 +22,20 @@ public struct DocumentReadingSummary: Hashable, Sendable {
 
     public init() {}
 
+    /// What was passed over or changed, in words such as "2 empty files"; empty if nothing was.
+    public var exclusions: [String] {
+        let counts = [
+            (emptyFiles, "empty file", "empty files"),
+            (emptyDocuments, "empty document", "empty documents"),
+            (skippedBinaryFiles, "binary file", "binary files"),
+            (skippedHiddenFiles, "hidden file", "hidden files"),
+            (skippedSpecialFiles, "special file", "special files"),
+            (skippedInvalidDocuments, "document that isn't UTF-8", "documents that aren't UTF-8"),
+            (repairedDocuments, "document with invalid UTF-8 replaced", "documents with invalid UTF-8 replaced"),
+        ]
+        return counts.filter { $0.0 > 0 }.map { count, one, several in "\(count) \(count == 1 ? one : several)" }
+    }
+
     public static func += (sum: inout Self, other: Self) {
         sum.files += other.files
         sum.documents += other.documents
