@@ -32,10 +32,24 @@ public enum BLAS {
         into c: UnsafeMutablePointer<Float>, stride: Int
     ) {
         guard m > 0, n > 0 else { return }
+        if m == 1 {
+            multiplyRow(n: n, k: k, alpha: alpha, a, b, beta: beta, into: c)
+            return
+        }
         cblas_sgemm(
             CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
             Int32(m), Int32(n), Int32(k), alpha, a.pointer, Int32(a.stride), b.pointer, Int32(b.stride), beta, c,
             Int32(stride))
+    }
+
+    /// The product of a single row, without the packing of `b` that only pays for many: generation is made of these.
+    private static func multiplyRow(
+        n: Int, k: Int, alpha: Float, _ a: Factor, _ b: Factor, beta: Float, into c: UnsafeMutablePointer<Float>
+    ) {
+        let isWeight = b.isTransposed
+        cblas_sgemv(
+            CblasRowMajor, isWeight ? CblasNoTrans : CblasTrans, Int32(isWeight ? n : k), Int32(isWeight ? k : n),
+            alpha, b.pointer, Int32(b.stride), a.pointer, a.isTransposed ? Int32(a.stride) : 1, beta, c, 1)
     }
 
     /// Makes every product run on the thread that asks for it. Call once, before the first product.

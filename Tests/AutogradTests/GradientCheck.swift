@@ -126,14 +126,15 @@ struct GradientCheck {
             inputs[input].indices.map { element in
                 let center = inputs[input][element]
                 defer { inputs[input][element] = center }
-                var difference = 0.0
-                for (multiple, weight) in [(1, 8.0), (-1, -8), (2, -1), (-2, 1)] as [(Float, Double)] {
-                    inputs[input][element] = center + multiple * Self.step
-                    // The step that was really taken, after rounding.
-                    let taken = Double(inputs[input][element] - center) / Double(multiple * Self.step)
-                    difference += weight * value() / taken
+                /// (f(x + h) - f(x - h)) / 2h, for the h that is left after rounding.
+                func centralDifference(_ step: Float) -> Double {
+                    let (above, below) = (center + step, center - step)
+                    inputs[input][element] = above
+                    let valueAbove = value()
+                    inputs[input][element] = below
+                    return (valueAbove - value()) / (Double(above) - Double(below))
                 }
-                return difference / (12 * Double(Self.step))
+                return (4 * centralDifference(Self.step) - centralDifference(2 * Self.step)) / 3
             }
         }
     }

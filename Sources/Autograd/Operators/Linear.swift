@@ -1,0 +1,97 @@
+import Kernels
+import Numerics
+
+extension Tape {
+    /// activation(x·Wᵀ + bias), then dropout, then + residual, all while a tile of the result is in cache.
+    ///
+    /// - Parameters:
+    ///   - x: `[N, inputs]`.
+    ///   - weight: `[outputs, inputs]`.
+    ///   - bias: `[1, outputs]`.
+    ///   - residual: `[N, outputs]`.
+    /// - Returns: `[N, outputs]`.
+    public func linear(
+        _ x: Tensor, weight: Tensor, bias: Tensor? = nil, activation: Activation = .none, dropout: Dropout? = nil,
+        residual: Tensor? = nil
+    ) -> Tensor {
+        precondition(
+            x.columns == weight.columns, "linear: \(x.columns) inputs, but the weight is for \(weight.columns)")
+        precondition(
+            bias.map { $0.count == weight.rows } ?? true, "linear: the bias doesn't have \(weight.rows) elements")
+        let mark = mark()
+        let y = makeTensor(rows: x.rows, columns: weight.rows)
+        precondition(residual.map { $0.rows == y.rows && $0.columns == y.columns } ?? true, "linear: residual's shape")
+        // The backward pass of an activation needs its inputs; without one the sums become the result in place.
+        let inputs = isRecording && activation != .none ? allocateSaved(y.count) : nil
+        let sums = inputs ?? value(y)
+        let finish = LinearFinish(
+            bias: bias.map(value), activation: activation, dropout: dropout, residual: residual.map(value),
+            columns: y.columns)
+        let product = MatrixProduct(
+            rows: y.rows, columns: y.columns, depth: x.columns, .init(value(x), stride: x.columns),
+            .init(value(weight), stride: x.columns, isTransposed: true), into: sums)
+        if finish.isIdentity {
+            product.run(on: pool)
+        } else {
+            let output = value(y)
+            withScratch(pool.threadCount * finish.scratchCount) { scratch in
+                product.run(on: pool) { rows, columns, thread in
+                    finish.run(
+                        rows, columns, sums: sums, output: output, scratch: scratch + thread * finish.scratchCount)
+                }
+            }
+        }
+        record(
+            Linear(
+                x: x, weight: weight, bias: bias, activation: activation, activationInputs: inputs, dropout: dropout,
+                residual: residual, y: y), since: mark)
+        return y
+    }
+}
+
+struct Linear: Operator {
+    let x: Tensor
+    let weight: Tensor
+    let bias: Tensor?
+    let activation: Activation
+    /// `[N, outputs]`, what the activation was applied to.
+    let activationInputs: UnsafeMutablePointer<Float>?
+    let dropout: Dropout?
+    let residual: Tensor?
+    let y: Tensor
+
+    func backward(on tape: Tape) {
+        guard let dy = tape.gradient(y) else { return }
+        let rewinds = activation != .none || dropout != nil
+        // The residual needs dy as it is; without one, the gradient of the sums takes its place.
+        tape.withScratch(rewinds && residual != nil ? y.count : 0) { scratch in
+            let sumsGradient = rewinds && residual != nil ? scratch : dy
+            LinearRewind(
+                y: y, activationInputs: activationInputs, dropout: dropout, bias: bias
+            ).run(on: tape, from: dy, into: sumsGradient)
+            multiply(sumsGradient, on: tape)
+        }
+        if let residual { tape.passGradient(from: y, to: residual) }
+    }
+
+    /// dX = dS·W and dW = dSᵀ·X, from the gradient of the sums.
+    private func multiply(_ sumsGradient: UnsafePointer<Float>, on tape: Tape) {
+        let (inputs, outputs) = (x.columns, y.columns)
+        let xProduct = tape.gradientSink(x).map {
+            MatrixProduct(
+                rows: x.rows, columns: inputs, depth: outputs, .init(sumsGradient, stride: outputs),
+                .init(tape.value(weight), stride: inputs), beta: $0.beta, into: $0.pointer)
+        }
+        let weightProduct = tape.gradientSink(weight).map {
+            MatrixProduct(
+                rows: outputs, columns: inputs, depth: x.rows,
+                .init(sumsGradient, stride: outputs, isTransposed: true), .init(tape.value(x), stride: inputs),
+                beta: $0.beta, into: $0.pointer)
+        }
+        switch (xProduct, weightProduct) {
+        case (let first?, let second?): MatrixProduct.run(first, second, on: tape.pool)
+        case (let product?, nil), (nil, let product?): product.run(on: tape.pool)
+        case (nil, nil): break
+        }
+    }
+}
