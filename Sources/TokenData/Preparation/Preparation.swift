@@ -33,8 +33,8 @@ public struct Preparation: Sendable {
     /// - Throws: `ApusError`; then nothing is left behind.
     public func run(progress: @escaping @Sendable (PreparationReport) -> Void = { _ in }) throws -> PreparationReport {
         let split = try DocumentSplit(validationFraction: validationFraction)
-        guard threadCount > 0 else {
-            throw ApusError("preparing tokens", "expected at least 1 thread, found \(threadCount)")
+        guard 1...1024 ~= threadCount else {
+            throw ApusError("preparing tokens", "expected 1 to 1024 threads, found \(threadCount)")
         }
         let sides: [SplitSide] = validationFraction > 0 ? [.train, .validation] : [.train]
         let folder = try OutputFolder(outputFolder, overwrites: overwrites)
