@@ -23,6 +23,8 @@ public protocol Communicator: AnyObject {
     /// `size` equal parts: part p of `source` goes to rank p; part p of `destination` comes from rank p.
     func allToAll(
         _ source: UnsafeBufferPointer<Float>, into destination: UnsafeMutableBufferPointer<Float>, label: String)
+    /// May wait until the other rank receives it. `tag` (0..<32000) must be the receiver's; messages of one tag between
+    /// two ranks arrive in order.
     func send(_ buffer: UnsafeRawBufferPointer, to destination: Int, tag: Int, label: String)
     func receive(_ buffer: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String)
     /// Every rank's bytes, in rank order, on every rank; lengths may differ.

@@ -4,6 +4,8 @@ package struct TransferSizes: Sendable {
     package var messageBytes = 1 << 30
     /// Reductions over MPI work through longer buffers in chunks of this, which bounds their scratch memory.
     package var exchangeChunkBytes = 4 << 20
+    /// … and of more when this much for each rank is more: short messages are dear when there are many ranks.
+    package var segmentBytes = 64 << 10
     /// Up to this many bytes over all ranks, everyone sends everything to everyone and reduces by itself: one message
     /// delay instead of two.
     package var smallExchangeBytes = 64 << 10

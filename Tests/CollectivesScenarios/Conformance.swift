@@ -7,6 +7,7 @@ func runConformance() throws {
     // Every border is crossed by a few thousand elements, and none is a multiple of an element.
     tiny.messageBytes = 1_001
     tiny.exchangeChunkBytes = 1_500
+    tiny.segmentBytes = 100
     tiny.smallExchangeBytes = 300
     tiny.stagingBytes = 1_500
     tiny.smallBytes = 250

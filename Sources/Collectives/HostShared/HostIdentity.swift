@@ -5,8 +5,8 @@ import Numerics
 struct HostIdentity {
     /// Equal for ranks that share memory.
     let identifier: Int
-    /// Whether the host runs more ranks than it has cores: then a rank that waits must give its core away at once.
-    let isOversubscribed: Bool
+    /// How many of the job's ranks run on the machine.
+    let ranksOnMachine: Int
 
     /// Finds out by asking MPI; every rank of the job must call it.
     ///
@@ -25,8 +25,11 @@ struct HostIdentity {
             identifier = firstRank * world.size + host.rank / ranksPerHost
         }
         self.identifier = identifier
-        isOversubscribed = host.size > sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        ranksOnMachine = host.size
     }
+
+    /// Whether the machine runs more ranks than it has cores: then a rank that waits must give its core away at once.
+    var isOversubscribed: Bool { ranksOnMachine > sysconf(Int32(_SC_NPROCESSORS_ONLN)) }
 }
 
 /// How the ranks of one group lie on hosts. Hosts are numbered in the order of their first ranks.

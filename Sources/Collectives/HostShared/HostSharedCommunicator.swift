@@ -48,12 +48,15 @@ public final class HostSharedCommunicator: Communicator {
 
         let host = group.split(color: layout.hostOfRank[group.rank], key: group.rank)!
         let nodes = layout.ranksOfHost.map { ReductionTree.largestNodes(within: $0, size: group.size) }
-        // Every rank's share of an area is a few cache lines even in a large group.
-        let areaBytes = max(sizes.stagingBytes, group.size * 512)
+        // Every rank's share of an area is a few cache lines even in a large group, and every host's a message that is
+        // worth sending.
+        let betweenHosts = layout.hostCount > 1 ? min(layout.hostCount * sizes.segmentBytes, 4 << 20) : 0
+        let areaBytes = max(sizes.stagingBytes, betweenHosts, group.size * 512)
         let nodeCount = nodes[layout.hostOfRank[group.rank]].count
         let bytes = SharedWorkspace.bytesPerRank(
             areaBytes: areaBytes, smallBytes: sizes.smallBytes, nodeCount: nodeCount)
-        guard SharedMemorySpace.hasRoom(bytesPerRank: bytes, host: host, group: group) else {
+        guard SharedMemorySpace.hasRoom(bytesPerRank: bytes, ranksOnMachine: identity.ranksOnMachine, group: group)
+        else {
             return MPICommunicator(group, sizes: sizes)
         }
         let leaderGroup = layout.hostCount > 1 ? group.split(color: host.rank == 0 ? 0 : nil, key: group.rank) : nil
@@ -156,7 +159,8 @@ public final class HostSharedCommunicator: Communicator {
         begin(.allocate, bytes: bytes, label: label)
         defer { calls.end() }
         synchronize()
-        guard SharedMemorySpace.hasRoom(bytesPerRank: bytes, host: host, group: group) else {
+        guard SharedMemorySpace.hasRoom(bytesPerRank: bytes, ranksOnMachine: identity.ranksOnMachine, group: group)
+        else {
             return allocateOrdinary(count, label: label)
         }
         let parts = host.allocateShared(bytes: bytes)

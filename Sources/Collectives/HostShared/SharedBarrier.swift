@@ -52,16 +52,18 @@ struct SharedBarrier {
             looks += 1
             if looks <= spinLimit {
                 apus_spin_hint()
-            } else if looks <= spinLimit + Self.yieldLimit {
+                continue
+            }
+            // The other rank may be waiting for a message of ours that the library has not finished sending.
+            if looks.isMultiple(of: Self.looksPerProgress) { group.makeProgress() }
+            if looks <= spinLimit + Self.yieldLimit {
                 sched_yield()
             } else {
                 usleep(50)
             }
-            // The other rank may be waiting for a message of ours that the library has not finished sending.
-            if looks.isMultiple(of: Self.looksPerProgress) { group.makeProgress() }
         }
     }
 
     private static let yieldLimit = 4_000
-    private static let looksPerProgress = 1_000
+    private static let looksPerProgress = 16
 }

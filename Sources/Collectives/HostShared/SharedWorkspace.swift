@@ -74,11 +74,12 @@ enum SharedMemorySpace {
         return Int(information.f_bavail) * Int(information.f_frsize)
     }
 
-    /// Whether every host of the group has room for `bytesPerRank` of each of its ranks. A window that does not fit
-    /// would be created all the same, and end the job when it is written to.
-    static func hasRoom(bytesPerRank: Int, host: MPIGroup, group: MPIGroup) -> Bool {
+    /// Whether every host of the group has room for `bytesPerRank` of each rank that runs there, also those of other
+    /// groups: the groups along an axis of a mesh all allocate at the same time. A window that does not fit would be
+    /// created all the same, and end the job when it is written to.
+    static func hasRoom(bytesPerRank: Int, ranksOnMachine: Int, group: MPIGroup) -> Bool {
         // The library's own data takes a page or two beside each rank's part.
-        let needed = host.size * (bytesPerRank + 16_384)
+        let needed = ranksOnMachine * (bytesPerRank + 16_384)
         let fits = freeBytes.map { needed <= $0 } ?? false
         return group.allGather(fits ? 1 : 0).allSatisfy { $0 == 1 }
     }

@@ -23,7 +23,7 @@ extension MPICommunicator {
             exchange.reduceWhole(contribution, reduction, count: buffer.count, of: Element.self, into: base)
             return
         }
-        let chunk = max(sizes.exchangeChunkBytes / stride, size)
+        let chunk = max(chunkBytes / stride, size)
         for start in Swift.stride(from: 0, to: buffer.count, by: chunk) {
             exchange.setEvenSegments(count: min(chunk, buffer.count - start))
             let chunkBase = base + start * stride
@@ -41,7 +41,7 @@ extension MPICommunicator {
         calls.begin(.reduceScatter, label: label, bytes: buffer.count * stride)
         defer { calls.end() }
         guard part > 0, let base = UnsafeMutableRawPointer(buffer.baseAddress) else { return }
-        let chunk = max(sizes.exchangeChunkBytes / stride / size, 1)
+        let chunk = max(chunkBytes / stride / size, 1)
         contribution[0] = UnsafeRawPointer(base)
         for start in Swift.stride(from: 0, to: part, by: chunk) {
             let end = min(start + chunk, part)
@@ -101,6 +101,9 @@ extension MPICommunicator {
         }
         return parts
     }
+
+    /// What one round of an exchange works on.
+    private var chunkBytes: Int { max(sizes.exchangeChunkBytes, sizes.segmentBytes * size) }
 
     private func partCount(of count: Int, label: String) -> Int {
         precondition(count.isMultiple(of: size), "'\(label)': \(count) elements are not \(size) equal parts")

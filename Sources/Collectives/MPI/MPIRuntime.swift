@@ -71,7 +71,8 @@ public enum MPIRuntime {
 
     /// Ends the job because a collective cannot go on: says which one it was on standard error.
     static func fail(_ problem: String) -> Never {
-        let rank = ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_RANK"].map { "rank \($0): " } ?? ""
+        let environment = ProcessInfo.processInfo.environment
+        let rank = (environment["OMPI_COMM_WORLD_RANK"] ?? environment["PMIX_RANK"]).map { "rank \($0): " } ?? ""
         let call = LabelledCall.latest.map { "\($0.kind) '\($0.label)': " } ?? ""
         FileHandle.standardError.write(Data("apus: \(rank)\(call)\(problem)\n".utf8))
         abort(code: 1)
