@@ -1,5 +1,6 @@
 import ArgumentParser
 import JobConfiguration
+import Tokenization
 
 /// The job file and its overrides, as every subcommand that runs a job takes them.
 struct JobOptions: ParsableArguments {
@@ -16,6 +17,6 @@ struct JobOptions: ParsableArguments {
     ///
     /// - Throws: `JobError` with everything that is wrong with it; the process then ends with `ExitStatus.badInput`.
     func load() throws -> JobConfiguration {
-        try JobConfiguration.load(path: job, overrides: overrides)
+        try JobConfiguration.load(path: job, overrides: overrides) { try TokenizerFile.load($0).vocabularySize }
     }
 }

@@ -60,3 +60,9 @@ public struct ModelConfiguration: Hashable, Sendable {
         }
     }
 }
+
+extension ModelConfiguration {
+    /// Initial standard deviation of projections into the residual stream: their sum over 2 × layers branches keeps the
+    /// variance of one (Radford et al. 2019, §2.3).
+    var residualInitializerRange: Float { initializerRange / Float(2 * layers).squareRoot() }
+}

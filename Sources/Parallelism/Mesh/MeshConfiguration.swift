@@ -1,5 +1,5 @@
 /// How many ways each axis of parallelism cuts the job; their product is the number of ranks.
-public struct MeshConfiguration: Hashable, Sendable {
+public struct MeshConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Replicas of the model, each with its own part of the batch.
     public var data: Int
     /// Ranks that share every layer's weights.
@@ -11,4 +11,6 @@ public struct MeshConfiguration: Hashable, Sendable {
     }
 
     public var size: Int { data * tensor }
+
+    public var description: String { "data \(data) × tensor \(tensor)" }
 }

@@ -1,0 +1,135 @@
+import Collectives
+import Foundation
+import Kernels
+import Models
+import Numerics
+import Optimization
+import Parallelism
+import Training
+
+/// Times whole training steps (forward, backward, gradient exchange, clipping, AdamW) on random tokens.
+public struct TrainingBenchmark: Sendable {
+    public var model: ModelConfiguration
+    public var sequenceLength: Int
+    /// Sequences in a step over all data-parallel ranks.
+    public var batchSize: Int
+    public var mesh: MeshConfiguration
+    /// Steps that are timed, after `warmUpSteps` that are not.
+    public var steps: Int
+    public var warmUpSteps = 2
+
+    public init(
+        model: ModelConfiguration, sequenceLength: Int, batchSize: Int, mesh: MeshConfiguration, steps: Int
+    ) {
+        self.model = model
+        self.sequenceLength = sequenceLength
+        self.batchSize = batchSize
+        self.mesh = mesh
+        self.steps = steps
+    }
+
+    /// Collective over `world`; every rank gets the result.
+    public func run(world: any Communicator, pool: ThreadPool) -> TrainingBenchmarkResult {
+        let peak = measurePeak(world: world, pool: pool)
+        let mesh = Mesh(mesh, world: world)
+        let engine = TrainingEngine(
+            model: model, optimizer: OptimizerConfiguration(), seed: 1, mesh: mesh, pool: pool)
+        let batch = RandomTokens(
+            vocabularySize: model.vocabularySize, batchSize: batchSize / mesh.data.size,
+            sequenceLength: sequenceLength, firstSample: mesh.data.rank * batchSize / mesh.data.size)
+        let tokensPerStep = batchSize * sequenceLength
+
+        var seconds: [Double] = []
+        var loss = 0.0
+        for step in 0..<warmUpSteps + steps {
+            world.barrier(label: "benchmark step")
+            let start = ContinuousClock.now
+            loss =
+                engine.step(
+                    microBatches: 1, tokensPerStep: tokensPerStep, step: step, learningRate: 1e-4,
+                    microBatch: { _ in batch.tokenBatch }
+                ).loss
+            world.barrier(label: "benchmark step")
+            if step >= warmUpSteps { seconds.append((ContinuousClock.now - start) / .seconds(1)) }
+        }
+        let median = seconds.sorted()[seconds.count / 2]
+        let rate = model.trainingFLOPs(tokens: tokensPerStep, sequenceLength: sequenceLength) / median / 1e9
+        var memory = [ProcessMemory.peakMiB]
+        memory.withUnsafeMutableBufferPointer { world.allReduce($0, .sum, label: "peak memory") }
+        return TrainingBenchmarkResult(
+            tokensPerSecond: Double(tokensPerStep) / median, stepSeconds: median, fastestStepSeconds: seconds.min()!,
+            slowestStepSeconds: seconds.max()!, modelGFLOPs: rate, peakGFLOPs: peak, peakShare: rate / peak,
+            peakRSSMiB: memory[0], parameters: model.parameterCount, ranks: world.size,
+            threadsPerRank: pool.threadCount, finalLoss: loss)
+    }
+
+    /// The fused multiply-add peak of all ranks' threads running at once, GFLOP/s.
+    private func measurePeak(world: any Communicator, pool: ThreadPool) -> Double {
+        world.barrier(label: "peak measurement")
+        var peak = [PeakMeasurement.multiplyAddGFLOPs(threads: pool.threadCount)]
+        peak.withUnsafeMutableBufferPointer { world.allReduce($0, .sum, label: "peak measurement") }
+        return peak[0]
+    }
+}
+
+/// What `TrainingBenchmark` measured; the property names are the keys of `--json`.
+public struct TrainingBenchmarkResult: Codable, Sendable {
+    public var tokensPerSecond: Double
+    /// Median of the timed steps.
+    public var stepSeconds: Double
+    public var fastestStepSeconds: Double
+    public var slowestStepSeconds: Double
+    /// Model GFLOP/s: 6 × parameters without position table × tokens + 6 × layers × width × context × tokens, a second.
+    public var modelGFLOPs: Double
+    /// Measured in the same run with register-only fused multiply-adds on all threads.
+    public var peakGFLOPs: Double
+    public var peakShare: Double
+    /// Summed over ranks.
+    public var peakRSSMiB: Double
+    public var parameters: Int
+    public var ranks: Int
+    public var threadsPerRank: Int
+    public var finalLoss: Double
+}
+
+/// A micro-batch of random ids that stays the same in every step.
+private final class RandomTokens {
+    private let tokens: UnsafeMutableBufferPointer<Int32>
+    private let targets: UnsafeMutableBufferPointer<Int32>
+    private let indices: UnsafeMutableBufferPointer<UInt64>
+    private let sequenceLength: Int
+
+    init(vocabularySize: Int, batchSize: Int, sequenceLength: Int, firstSample: Int) {
+        self.sequenceLength = sequenceLength
+        let count = batchSize * sequenceLength
+        tokens = .allocate(capacity: count)
+        targets = .allocate(capacity: count)
+        indices = .allocate(capacity: batchSize)
+        fill(tokens, "benchmark tokens", vocabularySize, firstElement: firstSample * sequenceLength)
+        fill(targets, "benchmark targets", vocabularySize, firstElement: firstSample * sequenceLength)
+        for row in 0..<batchSize { indices[row] = UInt64(firstSample + row) }
+    }
+
+    private func fill(
+        _ ids: UnsafeMutableBufferPointer<Int32>, _ name: String, _ vocabularySize: Int, firstElement: Int
+    ) {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: ids.count) { numbers in
+            CounterRandom(seed: 1, name: name).fillUniform(numbers, firstElement: firstElement)
+            for (index, number) in numbers.enumerated() {
+                ids[index] = Int32(min(Int(number * Float(vocabularySize)), vocabularySize - 1))
+            }
+        }
+    }
+
+    deinit {
+        tokens.deallocate()
+        targets.deallocate()
+        indices.deallocate()
+    }
+
+    var tokenBatch: TokenBatch {
+        TokenBatch(
+            tokens: UnsafeBufferPointer(tokens), targets: UnsafeBufferPointer(targets),
+            sampleIndices: UnsafeBufferPointer(indices), sequenceLength: sequenceLength)
+    }
+}

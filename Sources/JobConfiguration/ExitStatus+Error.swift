@@ -1,0 +1,12 @@
+import Numerics
+
+extension ExitStatus {
+    /// What the process exits with when `error` ends it.
+    public init(_ error: any Error) {
+        switch error {
+        case is JobError: self = .badInput
+        case let error as ApusError: self = error.kind == .badInput ? .badInput : .failure
+        default: self = .failure
+        }
+    }
+}

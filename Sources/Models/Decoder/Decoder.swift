@@ -1,0 +1,123 @@
+import Autograd
+import Kernels
+
+/// A causal language model: GPT-2 or Llama, by its configuration.
+///
+/// Holds no numbers, only which parameters it uses and how; the same value serves every rank and every thread.
+public struct Decoder: Sendable {
+    public let configuration: ModelConfiguration
+    public let declarations: ParameterDeclarations
+
+    let embedding: Parameter
+    let positions: Parameter?
+    let blocks: [DecoderBlock]
+    let finalNorm: Norm
+    /// The output projection: the embedding itself where they are tied.
+    let head: Parameter
+    let rotary: RotaryTable?
+
+    public init(_ configuration: ModelConfiguration) {
+        self.configuration = configuration
+        var declarations = ParameterDeclarations()
+        func table(_ name: String, rows: Int, partition: ParameterSpecification.Partition, isDecayed: Bool)
+            -> ParameterSpecification
+        {
+            ParameterSpecification(
+                name: name, shape: [rows, configuration.hiddenSize], partition: partition,
+                initializer: .normal(standardDeviation: configuration.initializerRange), isDecayed: isDecayed)
+        }
+        let vocabulary = ParameterSpecification.Partition.split(dimension: 0, granularity: 1)
+
+        embedding = declarations.declare(
+            table("embedding.weight", rows: configuration.vocabularySize, partition: vocabulary, isDecayed: true))
+        switch configuration.architecture {
+        case .gpt2:
+            positions = declarations.declare(
+                table(
+                    "positions.weight", rows: configuration.contextLength, partition: .replicated, isDecayed: false))
+            rotary = nil
+        case .llama:
+            positions = nil
+            rotary = RotaryTable(
+                headSize: configuration.headSize, contextLength: configuration.contextLength,
+                theta: configuration.ropeTheta)
+        }
+        blocks = (0..<configuration.layers).map { DecoderBlock($0, configuration, in: &declarations) }
+        finalNorm = Norm("finalNorm", configuration, in: &declarations)
+        head =
+            configuration.tiedEmbeddings
+            ? embedding
+            : declarations.declare(
+                table("head.weight", rows: configuration.vocabularySize, partition: vocabulary, isDecayed: true))
+        self.declarations = declarations
+    }
+
+    /// Token embeddings, positions and all blocks: `[batch × sequence]` ids → `[N, hiddenSize]`, after the final norm.
+    private func hidden(
+        _ tokens: UnsafeBufferPointer<Int32>, _ sequence: SequenceContext, firstPosition: Int,
+        _ context: ForwardContext
+    ) -> Tensor {
+        let tape = context.tape
+        let table = context.parameters[embedding]
+        let firstRow = context.parameters.rows(of: embedding).lowerBound
+        var x = context.regions.leave(tape.embedding(tokens, table: table, firstRow: firstRow), on: tape)
+        if let positions = context.parameters[positions] {
+            x = tape.addPositions(
+                x, table: positions, sequenceLength: sequence.sequenceLength, firstPosition: firstPosition)
+        }
+        if let dropout = context.dropout { x = tape.dropout(x, dropout.at(.embedding)) }
+        for block in blocks {
+            x = context.blocks.run(block: block.index, on: tape, x) { block.forward($0, sequence, context) }
+        }
+        return finalNorm.forward(x, context)
+    }
+
+    /// Sum over the batch's tokens of -log p(next token) × `scale`, recorded for `Tape.backward()` while the tape
+    /// records.
+    ///
+    /// - Parameter losses: Receives each token's loss, unscaled, `[batch × sequence]`.
+    public func loss(
+        _ batch: TokenBatch, scale: Float, losses: UnsafeMutablePointer<Float>? = nil, _ context: ForwardContext
+    ) -> Double {
+        let sequence = SequenceContext(
+            batchSize: batch.batchSize, sequenceLength: batch.sequenceLength, rotary: rotary)
+        let hidden = hidden(batch.tokens, sequence, firstPosition: 0, context)
+        return context.tape.linearCrossEntropy(
+            context.regions.enter(hidden, on: context.tape), weight: context.parameters[head],
+            targets: batch.targets, scale: scale, firstRow: context.parameters.rows(of: head).lowerBound,
+            reduction: context.regions.softmaxReduction, losses: losses)
+    }
+
+    /// Scores of the token after each sequence: `[batch × sequence]` ids → `[batch, vocabularySize]`. Not recorded.
+    ///
+    /// With a cache the ids follow those that it has seen; without one they are whole sequences.
+    public func nextTokenLogits(
+        _ tokens: UnsafeBufferPointer<Int32>, batchSize: Int, cache: KeyValueCache? = nil, _ context: ForwardContext
+    ) -> Tensor {
+        let sequence = SequenceContext(
+            batchSize: batchSize, sequenceLength: tokens.count / batchSize, rotary: rotary, cache: cache)
+        let hidden = hidden(tokens, sequence, firstPosition: cache?.length ?? 0, context)
+        let last = context.tape.makeTensor(rows: batchSize, columns: hidden.columns, requiresGradient: false)
+        for row in 0..<batchSize {
+            (context.tape.value(last) + row * last.columns).update(
+                from: context.tape.value(hidden) + ((row + 1) * sequence.sequenceLength - 1) * last.columns,
+                count: last.columns)
+        }
+        return scores(last, context)
+    }
+
+    /// Scores of every next token: `[batch × sequence]` ids → `[batch × sequence, vocabularySize]`. Not recorded.
+    public func logits(
+        _ tokens: UnsafeBufferPointer<Int32>, batchSize: Int, _ context: ForwardContext
+    ) -> Tensor {
+        let sequence = SequenceContext(
+            batchSize: batchSize, sequenceLength: tokens.count / batchSize, rotary: rotary)
+        return scores(hidden(tokens, sequence, firstPosition: 0, context), context)
+    }
+
+    private func scores(_ hidden: Tensor, _ context: ForwardContext) -> Tensor {
+        precondition(!context.tape.isRecording, "scores are for generation; train with loss(_:scale:_:)")
+        let part = context.tape.linear(hidden, weight: context.parameters[head])
+        return context.regions.gatherColumns(part, on: context.tape)
+    }
+}

@@ -1,0 +1,83 @@
+import Autograd
+
+/// What a layer needs besides its input: the tape, this rank's parameters, and how layers are split and run.
+public struct ForwardContext {
+    public let tape: Tape
+    public let parameters: ParameterBindings
+    public let regions: any TensorRegions
+    public let blocks: any BlockExecution
+    /// Set while training a model that has dropout; nil otherwise.
+    public var dropout: DropoutSource?
+
+    public init(
+        tape: Tape, parameters: ParameterBindings, regions: any TensorRegions = UndividedRegions(),
+        blocks: any BlockExecution = DirectExecution(), dropout: DropoutSource? = nil
+    ) {
+        self.tape = tape
+        self.parameters = parameters
+        self.regions = regions
+        self.blocks = blocks
+        self.dropout = dropout
+    }
+}
+
+/// Runs a model's blocks. Here engines hook in that act around a block: gathering its parameters first, rerunning it in
+/// the backward pass instead of keeping its activations, exchanging its gradients as soon as they are there.
+public protocol BlockExecution: AnyObject {
+    func run(block: Int, on tape: Tape, _ input: Tensor, _ body: (Tensor) -> Tensor) -> Tensor
+}
+
+/// Runs blocks one after the other, keeping no more than a block's memory where no gradient is wanted.
+public final class DirectExecution: BlockExecution {
+    public init() {}
+
+    public func run(block: Int, on tape: Tape, _ input: Tensor, _ body: (Tensor) -> Tensor) -> Tensor {
+        tape.releasingTemporaries { body(input) }
+    }
+}
+
+/// Makes the dropouts of one micro-batch; each place in the model has its own `site`.
+public struct DropoutSource {
+    public let probability: Float
+    public let seed: UInt64
+    public let sampleIndices: UnsafeBufferPointer<UInt64>
+    public let sequenceLength: Int
+
+    public init(
+        probability: Float, seed: UInt64, sampleIndices: UnsafeBufferPointer<UInt64>, sequenceLength: Int
+    ) {
+        self.probability = probability
+        self.seed = seed
+        self.sampleIndices = sampleIndices
+        self.sequenceLength = sequenceLength
+    }
+
+    public func at(_ site: DropoutSite) -> Dropout {
+        Dropout(
+            probability: probability, seed: seed, site: site.code, sampleIndices: sampleIndices,
+            sequenceLength: sequenceLength)
+    }
+
+    func ofAttentionWeights(block: Int) -> AttentionDropout {
+        AttentionDropout(
+            probability: probability, seed: seed, site: DropoutSite.attentionWeights(block: block).code,
+            sampleIndices: sampleIndices)
+    }
+}
+
+/// A place where a model drops activations.
+public enum DropoutSite {
+    case embedding
+    case attentionWeights(block: Int)
+    case attentionOutput(block: Int)
+    case feedForwardOutput(block: Int)
+
+    var code: UInt32 {
+        switch self {
+        case .embedding: 0
+        case .attentionWeights(let block): UInt32(block * 4 + 1)
+        case .attentionOutput(let block): UInt32(block * 4 + 2)
+        case .feedForwardOutput(let block): UInt32(block * 4 + 3)
+        }
+    }
+}

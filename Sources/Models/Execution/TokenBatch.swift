@@ -1,0 +1,25 @@
+/// A micro-batch of token sequences of one length.
+///
+/// The memory belongs to the caller and must outlive the backward pass.
+public struct TokenBatch {
+    /// `[batch × sequence]` inputs, one sequence after the other.
+    public var tokens: UnsafeBufferPointer<Int32>
+    /// `[batch × sequence]` next tokens; a negative one is not counted in the loss.
+    public var targets: UnsafeBufferPointer<Int32>
+    /// `[batch]` global numbers of the samples: they key dropout, so that a sample is treated alike on every layout.
+    public var sampleIndices: UnsafeBufferPointer<UInt64>
+    public var sequenceLength: Int
+
+    public init(
+        tokens: UnsafeBufferPointer<Int32>, targets: UnsafeBufferPointer<Int32>,
+        sampleIndices: UnsafeBufferPointer<UInt64>, sequenceLength: Int
+    ) {
+        precondition(tokens.count == sampleIndices.count * sequenceLength)
+        self.tokens = tokens
+        self.targets = targets
+        self.sampleIndices = sampleIndices
+        self.sequenceLength = sequenceLength
+    }
+
+    public var batchSize: Int { sampleIndices.count }
+}

@@ -1,0 +1,18 @@
+import Foundation
+import Synchronization
+
+/// Remembers that the process was asked to stop, by SIGTERM, SIGINT or SIGUSR1.
+///
+/// The training loop looks at the flag once a step and lets all ranks agree on it, so a signal to any one rank stops
+/// the run on all of them after the same step.
+enum StopRequest {
+    private static let flag = Atomic<Bool>(false)
+
+    static func listen() {
+        for signal in [SIGTERM, SIGINT, SIGUSR1] {
+            Foundation.signal(signal) { _ in StopRequest.flag.store(true, ordering: .relaxed) }
+        }
+    }
+
+    static var isPending: Bool { flag.load(ordering: .relaxed) }
+}

@@ -1,0 +1,45 @@
+import Checkpointing
+import Parallelism
+
+extension TrainingEngine {
+    /// The tensors that this rank writes: over all ranks, every element of the parameters and moments exactly once.
+    ///
+    /// Replicas share the work: parameter *i* is written by data-parallel rank *i* mod their number.
+    public func ownedTensors() -> [CheckpointTensor] {
+        namedBuffers().enumerated().flatMap { index, entry in
+            let (position, buffers) = entry
+            let dataOwner = index % mesh.data.size
+            let tensorOwner = position.isReplicated ? index / mesh.data.size % mesh.tensor.size : mesh.tensor.rank
+            guard dataOwner == mesh.data.rank, tensorOwner == mesh.tensor.rank else { return [CheckpointTensor]() }
+            return buffers.map { name, values in
+                CheckpointTensor(
+                    name: name, shape: position.specification.shape, slice: position.slice.ranges,
+                    values: UnsafeBufferPointer(values))
+            }
+        }
+    }
+
+    /// Reads this rank's slices of every parameter and moment, whatever layout wrote them.
+    public func load(from reader: CheckpointReader) throws {
+        for (entry, buffers) in namedBuffers() {
+            for (name, values) in buffers {
+                try reader.read(
+                    name, shape: entry.specification.shape, slice: entry.slice.ranges, into: values.baseAddress!)
+            }
+        }
+    }
+
+    private func namedBuffers() -> [(ParameterStore.Entry, [(String, UnsafeMutableBufferPointer<Float>)])] {
+        store.entries.map { entry in
+            let name = entry.specification.name
+            return (
+                entry,
+                [
+                    ("model/\(name)", store.values(of: entry)),
+                    ("optimizer/firstMoment/\(name)", .init(rebasing: optimizer.firstMoment[entry.range])),
+                    ("optimizer/secondMoment/\(name)", .init(rebasing: optimizer.secondMoment[entry.range])),
+                ]
+            )
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import Autograd
+import Collectives
+import Models
+import Numerics
+import Optimization
+import Parallelism
+
+/// One rank's share of a model being trained: its parameters, its optimizer state, and the step that updates them.
+///
+/// Knows nothing of files, schedules or reports: `TrainingRun` drives it, and so do the benchmarks.
+public final class TrainingEngine {
+    public let decoder: Decoder
+    public let mesh: Mesh
+    public let tape: Tape
+    public let store: ParameterStore
+    public let optimizer: AdamW
+
+    private let exchange: GradientExchange
+    private let norm: GradientNorm
+    private let regions: any TensorRegions
+    private let seed: UInt64
+
+    /// Collective over the mesh. Parameters hold their initial values.
+    public init(
+        model: ModelConfiguration, optimizer configuration: OptimizerConfiguration, seed: UInt64, mesh: Mesh,
+        pool: ThreadPool
+    ) {
+        decoder = Decoder(model)
+        self.mesh = mesh
+        self.seed = seed
+        tape = Tape(pool: pool)
+        let plan = ShardingPlan(tensorRank: mesh.tensor.rank, tensorSize: mesh.tensor.size)
+        store = ParameterStore(decoder.declarations, plan: plan, dataCommunicator: mesh.data, tape: tape)
+        store.initialize(seed: seed, pool: pool)
+        regions = mesh.tensor.size == 1 ? UndividedRegions() : TensorParallelRegions(mesh.tensor)
+        exchange = GradientExchange(mesh.data, count: store.gradients.count)
+        // Parts of split parameters add up over tensor-parallel ranks; replicated parameters must count once.
+        norm = GradientNorm(
+            ranges: store.entries.filter { !$0.isReplicated || mesh.tensor.rank == 0 }.map(\.range))
+        optimizer = AdamW(
+            configuration, count: store.values.count,
+            segments: store.entries.map { AdamW.Segment(range: $0.range, isDecayed: $0.specification.isDecayed) })
+    }
+
+    public struct StepResult: Sendable {
+        /// Mean loss of a token over the global batch, before the update.
+        public var loss: Double
+        /// Global norm of the gradients before clipping.
+        public var gradientNorm: Double
+        /// Whether any rank wants to stop after this step.
+        public var stopRequested: Bool
+    }
+
+    /// Runs forward and backward over this rank's micro-batches, sums gradients over replicas and updates the weights.
+    ///
+    /// Where the loss or the gradients are not finite, on any rank, no rank updates anything.
+    /// - Parameters:
+    ///   - microBatches: How many micro-batches this rank has in the step, and how each is obtained.
+    ///   - tokensPerStep: Tokens of the global batch, over which the loss is averaged.
+    ///   - step: Updates made so far, for Adam's bias correction.
+    public func step(
+        microBatches count: Int, tokensPerStep: Int, step: Int, learningRate: Float, stopRequested: Bool = false,
+        microBatch: (Int) throws -> TokenBatch
+    ) rethrows -> StepResult {
+        tape.isRecording = true
+        tape.startGradients()
+        var loss = 0.0
+        for index in 0..<count {
+            let batch = try microBatch(index)
+            loss += decoder.loss(batch, scale: 1 / Float(tokensPerStep), context(for: batch))
+            tape.backward()
+        }
+        tape.zeroUntouchedGradients()
+        exchange.sum(store.gradients)
+
+        // The ranks of a tensor-parallel group all hold the replica's loss; it must count once.
+        var sums = [mesh.tensor.rank == 0 ? loss : 0, stopRequested ? 1 : 0]
+        sums.withUnsafeMutableBufferPointer { mesh.world.allReduce($0, .sum, label: "loss") }
+        let gradientNorm = gradientNorm()
+        let result = StepResult(loss: sums[0], gradientNorm: gradientNorm, stopRequested: sums[1] > 0)
+        if result.loss.isFinite, gradientNorm.isFinite {
+            optimizer.update(
+                values: store.values, gradients: store.gradients, step: step + 1, learningRate: learningRate,
+                gradientNorm: Float(gradientNorm), pool: tape.pool)
+        }
+        return result
+    }
+
+    /// The norm of the whole model's gradient.
+    private func gradientNorm() -> Double {
+        var squares = [norm.sumOfSquares(store.gradients, pool: tape.pool)]
+        squares.withUnsafeMutableBufferPointer { mesh.tensor.allReduce($0, .sum, label: "gradient norm") }
+        return squares[0].squareRoot()
+    }
+
+    /// Sum over the batch of each token's loss, without gradients.
+    public func evaluate(_ batch: TokenBatch) -> Double {
+        tape.isRecording = false
+        defer {
+            tape.reset()
+            tape.isRecording = true
+        }
+        return decoder.loss(batch, scale: 1, context(for: nil))
+    }
+
+    private func context(for batch: TokenBatch?) -> ForwardContext {
+        var dropout: DropoutSource?
+        if let batch, decoder.configuration.dropout > 0 {
+            dropout = DropoutSource(
+                probability: decoder.configuration.dropout, seed: seed, sampleIndices: batch.sampleIndices,
+                sequenceLength: batch.sequenceLength)
+        }
+        return ForwardContext(tape: tape, parameters: store.bindings, regions: regions, dropout: dropout)
+    }
+}

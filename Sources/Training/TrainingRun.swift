@@ -1,0 +1,209 @@
+import Checkpointing
+import Collectives
+import Foundation
+import JobConfiguration
+import Kernels
+import Numerics
+import Observability
+import Parallelism
+import TokenData
+
+/// A job from its first step, or from a checkpoint, to its last: one rank's part.
+///
+/// Every decision that changes what happens next (stop, save, fail) is taken by all ranks together.
+public final class TrainingRun {
+    let job: JobConfiguration
+    private let world: any Communicator
+    private let mesh: Mesh
+    private let engine: TrainingEngine
+    private let training: BatchLoader
+    private let validation: Validation?
+    private let checkpoints: CheckpointFolder
+    /// Rank 0's; the other ranks are silent.
+    private let reporter: RunReporter?
+    private let peakGFLOPs: Double
+
+    /// Steps done.
+    private var step = 0
+    /// Position in the data: the global number of the next step's first sample.
+    private var nextSample: UInt64 = 0
+    private var firstLoss: Double?
+    private var lastLoss = 0.0
+    private var lastSavedStep: Int?
+
+    /// Collective over `world`: opens the data, builds the model and, where there is a checkpoint to go on from, loads
+    /// it.
+    ///
+    /// - Throws: `AgreedFailure`, the same on every rank, for anything that any rank finds wrong.
+    public init(_ job: JobConfiguration, world: any Communicator, pool: ThreadPool) throws {
+        let job = try world.agree(on: "the mesh") { try job.resolved(worldSize: world.size) }
+        self.job = job
+        self.world = world
+        let folders = RunFolders(job.output)
+        let (training, validation) = try world.agree(on: "the data") { try Self.openData(job) }
+        self.training = training
+        let mesh = Mesh(job.parallelism, world: world)
+        self.mesh = mesh
+        engine = TrainingEngine(
+            model: job.model, optimizer: job.optimizer, seed: job.seed, mesh: mesh, pool: pool)
+        self.validation = validation.map {
+            Validation(
+                $0, microBatchSize: job.training.microBatchSize, sequenceLength: job.training.sequenceLength,
+                samples: job.evaluation.samples, mesh: mesh)
+        }
+        checkpoints = CheckpointFolder(
+            folders.checkpoints,
+            retention: .init(keepLast: job.checkpoint.keepLast, keepEvery: job.checkpoint.keepEvery))
+        let resumed = try Self.resume(job, from: checkpoints, into: engine, world: world)
+        let firstStep = resumed?.step ?? 0
+        step = firstStep
+        nextSample = resumed?.nextSample ?? 0
+        lastSavedStep = resumed?.isOwn == true ? step : nil
+        reporter = try world.agree(on: "the run's folder") {
+            guard world.rank == 0 else { return nil }
+            try folders.create(resolvedJob: job.yaml)
+            return try RunReporter(folder: job.output, title: job.name, resumedStep: firstStep)
+        }
+        peakGFLOPs = Self.measurePeak(world: world, pool: pool)
+        reporter?.report(
+            .started(
+                RunFacts(
+                    name: job.name, parameters: job.model.parameterCount, mesh: job.parallelism.description,
+                    ranks: world.size, threadsPerRank: pool.threadCount, tokensPerStep: job.tokensPerStep,
+                    totalSteps: job.training.steps, resumedStep: step)))
+        for difference in resumed?.differences ?? [] {
+            reporter?.report(.message(RunMessage(level: .warning, text: difference)))
+        }
+    }
+
+    public enum Outcome: Sendable {
+        case finished
+        /// Asked to stop; the state is saved.
+        case stopped
+    }
+
+    /// Trains up to the job's last step, or until asked to stop.
+    public func run() throws -> Outcome {
+        StopRequest.listen()
+        let start = ContinuousClock.now
+        var clock = StepClock(step: step)
+        while step < job.training.steps {
+            let result = try trainOneStep()
+            step += 1
+            nextSample += UInt64(job.training.globalBatchSize)
+            firstLoss = firstLoss ?? result.loss
+            lastLoss = result.loss
+            let isLast = step == job.training.steps
+            if step % job.training.logEvery == 0 || isLast || step == 1 { report(result, &clock) }
+            if isLast || (job.evaluation.every > 0 && step % job.evaluation.every == 0) {
+                try clock.pause { try evaluate() }
+            }
+            if result.stopRequested || (job.checkpoint.every > 0 && step % job.checkpoint.every == 0) {
+                try clock.pause { try save() }
+            }
+            if result.stopRequested, !isLast {
+                reporter?.report(.stopping(StopNotice(reason: "asked to stop by a signal", step: step)))
+                return .stopped
+            }
+        }
+        // A checkpoint that came from another folder or layout is this run's own from here on.
+        try save()
+        finish(seconds: (ContinuousClock.now - start) / .seconds(1))
+        return .finished
+    }
+
+    private func trainOneStep() throws -> TrainingEngine.StepResult {
+        let microBatchSize = UInt64(job.training.microBatchSize)
+        let perRank = UInt64(job.training.globalBatchSize / mesh.data.size)
+        let first = nextSample + perRank * UInt64(mesh.data.rank)
+        let result = try engine.step(
+            microBatches: Int(perRank / microBatchSize), tokensPerStep: job.tokensPerStep, step: step,
+            learningRate: job.optimizer.learningRate(step: step, totalSteps: job.training.steps),
+            stopRequested: StopRequest.isPending,
+            microBatch: { index in
+                let start = first + UInt64(index) * microBatchSize
+                return try training.batch(start..<start + microBatchSize)
+            })
+        guard result.loss.isFinite, result.gradientNorm.isFinite else {
+            throw AgreedFailure.everywhere(
+                ApusError(
+                    "step \(step + 1)",
+                    "the loss (\(result.loss)) or the gradient norm (\(result.gradientNorm)) is not a finite number; "
+                        + "the weights were not updated",
+                    remedy: "lower optimizer.learningRate, lengthen optimizer.schedule.warmupSteps, or go on from an "
+                        + "earlier checkpoint with checkpoint.resume", kind: .runtime))
+        }
+        return result
+    }
+
+    private var tokensSeen: Int { Int(nextSample) * job.training.sequenceLength }
+
+    private func report(_ result: TrainingEngine.StepResult, _ clock: inout StepClock) {
+        let seconds = clock.secondsPerStep(at: step)
+        let rate =
+            job.model.trainingFLOPs(tokens: job.tokensPerStep, sequenceLength: job.training.sequenceLength) / seconds
+            / 1e9
+        reporter?.report(
+            .step(
+                StepMetrics(
+                    step: step, totalSteps: job.training.steps, loss: result.loss,
+                    learningRate: Double(
+                        job.optimizer.learningRate(step: step - 1, totalSteps: job.training.steps)),
+                    gradientNorm: result.gradientNorm, tokensPerSecond: Double(job.tokensPerStep) / seconds,
+                    modelGFLOPs: rate, peakShare: rate / peakGFLOPs, stepSeconds: seconds,
+                    secondsLeft: seconds * Double(job.training.steps - step), tokensSeen: tokensSeen,
+                    peakRSSMiB: ProcessMemory.peakMiB)))
+    }
+
+    private func evaluate() throws {
+        guard let validation else { return }
+        let start = ContinuousClock.now
+        let loss = try validation.loss(of: engine)
+        reporter?.report(
+            .evaluation(
+                EvaluationMetrics(
+                    step: step, loss: loss, perplexity: exp(loss),
+                    seconds: (ContinuousClock.now - start) / .seconds(1))))
+    }
+
+    private func save() throws {
+        guard lastSavedStep != step else { return }
+        let start = ContinuousClock.now
+        let state = CheckpointState(nextSample: Int(nextSample), tokensSeen: tokensSeen, job: job.yaml)
+        let saved = try Self.knownToAll {
+            try CheckpointWriter.save(
+                folder: checkpoints, step: step, tensors: engine.ownedTensors(), state: state, communicator: world)
+        }
+        lastSavedStep = step
+        reporter?.report(
+            .checkpoint(
+                CheckpointRecord(
+                    step: step, path: saved.entry.path, seconds: (ContinuousClock.now - start) / .seconds(1),
+                    bytes: saved.bytes)))
+        for warning in saved.warnings { reporter?.report(.message(RunMessage(level: .warning, text: warning))) }
+    }
+
+    /// The writer fails on every rank or on none, and with the same words.
+    private static func knownToAll<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as ApusError {
+            throw AgreedFailure.everywhere(error)
+        }
+    }
+
+    private func finish(seconds: Double) {
+        reporter?.report(
+            .finished(
+                RunSummary(
+                    firstLoss: firstLoss, lastLoss: firstLoss == nil ? nil : lastLoss, steps: step, seconds: seconds,
+                    lossCurvePath: reporter?.lossCurvePath,
+                    checkpointPath: lastSavedStep.map { "\(checkpoints.path)/\(CheckpointFolder.name(step: $0))" })))
+    }
+
+    private static func measurePeak(world: any Communicator, pool: ThreadPool) -> Double {
+        var peak = [PeakMeasurement.multiplyAddGFLOPs(threads: pool.threadCount)]
+        peak.withUnsafeMutableBufferPointer { world.allReduce($0, .sum, label: "peak measurement") }
+        return peak[0]
+    }
+}

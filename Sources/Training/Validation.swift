@@ -1,0 +1,35 @@
+import Collectives
+import Models
+import Parallelism
+
+/// The mean loss over a fixed set of validation samples, shared out over the replicas.
+final class Validation {
+    private let loader: BatchLoader
+    private let microBatchSize: Int
+    private let sequenceLength: Int
+    private let samples: Int
+    private let mesh: Mesh
+
+    /// - Parameter samples: How many of the loader's first samples are evaluated.
+    init(_ loader: BatchLoader, microBatchSize: Int, sequenceLength: Int, samples: Int, mesh: Mesh) {
+        self.loader = loader
+        self.microBatchSize = microBatchSize
+        self.sequenceLength = sequenceLength
+        self.samples = samples
+        self.mesh = mesh
+    }
+
+    /// Mean cross-entropy a token, in nats; the same on every rank. Collective.
+    func loss(of engine: TrainingEngine) throws -> Double {
+        var sum = 0.0
+        for batch in 0..<(samples + microBatchSize - 1) / microBatchSize where batch % mesh.data.size == mesh.data.rank
+        {
+            let first = batch * microBatchSize
+            sum += engine.evaluate(
+                try loader.batch(UInt64(first)..<UInt64(min(first + microBatchSize, samples))))
+        }
+        var sums = [sum]
+        sums.withUnsafeMutableBufferPointer { mesh.data.allReduce($0, .sum, label: "validation loss") }
+        return sums[0] / Double(samples * sequenceLength)
+    }
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import Benchmarking
+import Collectives
+import Coordination
+import Foundation
+import JobConfiguration
+import Kernels
+import Models
+import Numerics
+import Parallelism
+import Training
+
+struct BenchTrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Time whole training steps on random tokens.",
+        discussion: """
+            A step is forward, backward, gradient exchange, clipping and AdamW. The peak that the rate is compared with \
+            is measured in the same run: fused multiply-adds in registers on all threads. Model FLOPs are \
+            6 × parameters (without position table) × tokens + 6 × layers × width × context × tokens.
+            """)
+
+    @Option(help: "A model preset, as `apus config presets` lists them.") var preset: String?
+    @Option(name: .customLong("arch"), help: "gpt2 or llama.") var architecture = "gpt2"
+    @Option(help: "Blocks.") var layers = 6
+    @Option(help: "Hidden size.") var width = 384
+    @Option(help: "Attention heads.") var heads = 6
+    @Option(name: .customLong("kv-heads"), help: "Key/value heads (default: as many as heads).")
+    var keyValueHeads: Int?
+    @Option(name: .customLong("ff"), help: "Feed-forward size (default: the architecture's).")
+    var feedForwardSize: Int?
+    @Option(help: "Sequence length in tokens (default: 256, or the preset's context).") var context: Int?
+    @Option(help: "Tokens in the vocabulary (default: 65, or the preset's).") var vocabulary: Int?
+    @Flag(inversion: .prefixedNo, help: "Share the embedding with the output projection.") var tied = true
+    @Option(help: "Sequences in a step, over all ranks.") var batch = 16
+    @Option(help: "MPI ranks.") var ranks = 1
+    @Option(help: "Ranks that share every layer (tensor parallelism); the others are replicas.") var tensor = 1
+    @Option(help: "Threads a rank (default: the cores divided by the ranks).") var threads: Int?
+    @Option(help: "Steps that are timed, after two that are not.") var steps = 10
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func validate() throws {
+        func require(_ condition: Bool, _ message: String) throws {
+            if !condition { throw ValidationError(message) }
+        }
+        for (name, value) in [
+            ("layers", layers), ("width", width), ("heads", heads), ("batch", batch), ("ranks", ranks),
+            ("tensor", tensor), ("steps", steps), ("threads", threads ?? 1), ("context", context ?? 1),
+            ("vocabulary", vocabulary ?? 1), ("kv-heads", keyValueHeads ?? 1), ("ff", feedForwardSize ?? 1),
+        ] { try require(value > 0, "--\(name) must be at least 1, got \(value)") }
+        try require(ranks % tensor == 0, "--ranks \(ranks) must be a multiple of --tensor \(tensor)")
+        let replicas = ranks / tensor
+        try require(batch % replicas == 0, "--batch \(batch) must be a multiple of the \(replicas) replicas")
+    }
+
+    func run() throws {
+        try BLASCoreSelection.reexecuteWithSuitableCore()
+        let model = try model()
+        let benchmark = TrainingBenchmark(
+            model: model, sequenceLength: min(context ?? model.contextLength, model.contextLength), batchSize: batch,
+            mesh: MeshConfiguration(data: ranks / tensor, tensor: tensor), steps: steps)
+        try benchmark.validate()
+        try MPILaunch.restart(ranks: ranks)
+        let session = try WorkerSession(threadsPerRank: threads)
+        let status = session.run {
+            let result = benchmark.run(world: session.world, pool: session.pool)
+            if session.world.rank == 0 { print(json ? try result.json : result.text) }
+            return .success
+        }
+        if status != .success { throw ExitCode(status) }
+    }
+
+    private func model() throws -> ModelConfiguration {
+        if let preset {
+            var model = try ModelPresets.load(preset)
+            if let context { model.contextLength = context }
+            if let vocabulary { model.vocabularySize = vocabulary }
+            return model
+        }
+        guard let architecture = ModelConfiguration.Architecture(rawValue: architecture) else {
+            throw ValidationError("--arch must be gpt2 or llama, got \(architecture)")
+        }
+        return ModelConfiguration(
+            architecture: architecture, layers: layers, hiddenSize: width, heads: heads, keyValueHeads: keyValueHeads,
+            feedForwardSize: feedForwardSize, contextLength: context ?? 256, vocabularySize: vocabulary ?? 65,
+            tiedEmbeddings: tied)
+    }
+}
