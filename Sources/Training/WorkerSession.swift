@@ -1,6 +1,7 @@
 import Collectives
 import Foundation
 import JobConfiguration
+import Kernels
 import Numerics
 
 /// This process as a rank: the ranks it was started with, and the threads it may use.
@@ -12,6 +13,7 @@ public final class WorkerSession {
 
     /// - Parameter threadsPerRank: nil or 0 divides the cores that a host's ranks may use among them.
     public init(threadsPerRank: Int? = nil) throws {
+        BLAS.useOneThread()
         world = try ProcessGroup.world()
         pool = ThreadPool(threadCount: 1)
         useThreads(threadsPerRank ?? 0)

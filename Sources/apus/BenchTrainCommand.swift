@@ -53,7 +53,7 @@ struct BenchTrainCommand: ParsableCommand {
     }
 
     func run() throws {
-        try BLASCoreSelection.reexecuteWithSuitableCore()
+        BLASCoreSelection.reexecuteWithSuitableCore()
         let model = try model()
         let benchmark = TrainingBenchmark(
             model: model, sequenceLength: min(context ?? model.contextLength, model.contextLength), batchSize: batch,

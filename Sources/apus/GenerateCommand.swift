@@ -27,7 +27,7 @@ struct GenerateCommand: ParsableCommand {
 
     func run() throws {
         guard tokens > 0 else { throw ValidationError("--tokens must be at least 1, got \(tokens)") }
-        try BLASCoreSelection.reexecuteWithSuitableCore()
+        BLASCoreSelection.reexecuteWithSuitableCore()
         let session = try WorkerSession(threadsPerRank: threads)
         let status = session.run {
             let generator = try session.world.agree(on: "the model") { try open(session) }

@@ -14,7 +14,7 @@ struct WorkerCommand: ParsableCommand {
     @OptionGroup var job: JobOptions
 
     func run() throws {
-        try BLASCoreSelection.reexecuteWithSuitableCore()
+        BLASCoreSelection.reexecuteWithSuitableCore()
         let session = try WorkerSession()
         let status = session.run {
             let job: JobConfiguration = try session.world.agree(on: "the job") { try self.job.load() }
