@@ -94,7 +94,7 @@ let package = Package(
             .testTarget(
                 name: "\($0.name)Tests",
                 dependencies: [.init(stringLiteral: $0.name), "TestSupport", "collectives-scenarios"] + $0.dependencies,
-                exclude: $0.name == "Models" ? ["Fixtures"] : [], swiftSettings: settings)
+                exclude: $0.name == "Training" ? ["Fixtures"] : [], swiftSettings: settings)
         }
         + [
             .testTarget(
