@@ -30,7 +30,7 @@ import Testing
     func conforms(_ job: Job) async throws {
         let result = try await runDistributed(
             worldSize: job.ranks, program: "collectives-scenarios", arguments: ["conformance"],
-            environment: ["APUS_RANKS_PER_HOST": job.ranksPerHost.map(String.init)])
+            environment: ["APUS_RANKS_PER_HOST": job.ranksPerHost.map(String.init)], timeout: .seconds(300))
         #expect(result.isSuccess, "\(result)")
         #expect(
             result.standardOutput.contains("conformance passed on \(job.ranks) ranks, \(job.implementation)"),

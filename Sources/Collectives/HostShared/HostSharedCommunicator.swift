@@ -53,18 +53,20 @@ public final class HostSharedCommunicator: Communicator {
         let betweenHosts = layout.hostCount > 1 ? min(layout.hostCount * sizes.segmentBytes, 4 << 20) : 0
         let areaBytes = max(sizes.stagingBytes, betweenHosts, group.size * 512)
         let nodeCount = nodes[layout.hostOfRank[group.rank]].count
-        let bytes = SharedWorkspace.bytesPerRank(
-            areaBytes: areaBytes, smallBytes: sizes.smallBytes, nodeCount: nodeCount)
-        guard SharedMemorySpace.hasRoom(bytesPerRank: bytes, ranksOnMachine: identity.ranksOnMachine, group: group)
-        else {
-            return MPICommunicator(group, sizes: sizes)
-        }
+        let bytesPerRank = SharedWorkspace.bytesPerRank(areaBytes: areaBytes, smallBytes: sizes.smallBytes)
+        let bytesPerHost = SharedWorkspace.bytesPerHost(areaBytes: areaBytes, nodeCount: nodeCount)
+        guard
+            SharedMemorySpace.hasRoom(
+                bytesPerRank: bytesPerRank, bytesPerHost: bytesPerHost, host: host,
+                ranksOnMachine: identity.ranksOnMachine, group: group)
+        else { return MPICommunicator(group, sizes: sizes) }
         let leaderGroup = layout.hostCount > 1 ? group.split(color: host.rank == 0 ? 0 : nil, key: group.rank) : nil
         return HostSharedCommunicator(
             group: group, host: host, layout: layout, identity: identity, sizes: sizes, nodes: nodes,
             leaders: leaderGroup.map { TreeExchange($0, nodes: nodes, rankCount: group.size) },
             workspace: SharedWorkspace(
-                parts: host.allocateShared(bytes: bytes), areaBytes: areaBytes, smallBytes: sizes.smallBytes,
+                parts: host.allocateShared(bytes: bytesPerRank + (host.rank == 0 ? bytesPerHost : 0)),
+                areaBytes: areaBytes, smallBytes: sizes.smallBytes,
                 nodeCount: nodeCount))
     }
 
@@ -159,15 +161,14 @@ public final class HostSharedCommunicator: Communicator {
         begin(.allocate, bytes: bytes, label: label)
         defer { calls.end() }
         synchronize()
-        guard SharedMemorySpace.hasRoom(bytesPerRank: bytes, ranksOnMachine: identity.ranksOnMachine, group: group)
+        guard
+            SharedMemorySpace.hasRoom(
+                bytesPerRank: bytes, host: host, ranksOnMachine: identity.ranksOnMachine, group: group)
         else {
             return allocateOrdinary(count, label: label)
         }
         let parts = host.allocateShared(bytes: bytes)
         allocations.append(SharedAllocation(parts: parts, bytes: bytes))
-        // The first to write a page decides where it is placed: near this rank's core.
-        memset(parts[host.rank], 0, bytes)
-        synchronize()
         return UnsafeMutableBufferPointer(start: parts[host.rank].assumingMemoryBound(to: Float.self), count: count)
     }
 
@@ -177,7 +178,7 @@ public final class HostSharedCommunicator: Communicator {
             FileHandle.standardError.write(
                 Data(
                     """
-                    apus: '\(label)' needs \(count * 4 >> 20) MiB of shared memory a rank, but \
+                    apus: '\(label)' needs \((count * 4 + (1 << 20) - 1) >> 20) MiB of shared memory a rank, but \
                     \(SharedMemorySpace.folder) is too small on some host (\(free)): its reductions will be slower
                       → enlarge it, for example with `mount -o remount,size=90% \(SharedMemorySpace.folder)`, or \
                     `docker run --shm-size`\n

@@ -13,14 +13,17 @@ struct SharedWorkspace {
     private let parts: [UnsafeMutableRawPointer]
     private let nodeCount: Int
 
-    /// What one rank's part takes.
-    static func bytesPerRank(areaBytes: Int, smallBytes: Int, nodeCount: Int) -> Int {
-        headerBytes + 4 * smallBytes + (4 + 2 * nodeCount) * areaBytes
+    /// What the part of any rank takes.
+    static func bytesPerRank(areaBytes: Int, smallBytes: Int) -> Int {
+        headerBytes + 4 * smallBytes + 2 * areaBytes
     }
+
+    /// What the leader's part takes on top of that.
+    static func bytesPerHost(areaBytes: Int, nodeCount: Int) -> Int { (2 + 2 * nodeCount) * areaBytes }
 
     private static let headerBytes = SharedBarrier.bytesPerRank + 2 * CallSignature.strideBytes
 
-    /// - Parameter parts: each rank's memory, `bytesPerRank` long.
+    /// - Parameter parts: each rank's memory, `bytesPerRank` long, and the first one `bytesPerHost` longer.
     init(parts: [UnsafeMutableRawPointer], areaBytes: Int, smallBytes: Int, nodeCount: Int) {
         self.parts = parts
         self.areaBytes = areaBytes
@@ -74,12 +77,20 @@ enum SharedMemorySpace {
         return Int(information.f_bavail) * Int(information.f_frsize)
     }
 
-    /// Whether every host of the group has room for `bytesPerRank` of each rank that runs there, also those of other
-    /// groups: the groups along an axis of a mesh all allocate at the same time. A window that does not fit would be
-    /// created all the same, and end the job when it is written to.
-    static func hasRoom(bytesPerRank: Int, ranksOnMachine: Int, group: MPIGroup) -> Bool {
+    /// Whether every host of the group has room for a window. One that does not fit would be created all the same, and
+    /// end the job when it is written to.
+    ///
+    /// - Parameters:
+    ///   - bytesPerRank: what each rank's part takes.
+    ///   - bytesPerHost: what the leader's part takes on top of that.
+    ///   - ranksOnMachine: all ranks there, also those of other groups: the groups along an axis of a mesh all
+    ///     allocate at the same time.
+    static func hasRoom(
+        bytesPerRank: Int, bytesPerHost: Int = 0, host: MPIGroup, ranksOnMachine: Int, group: MPIGroup
+    ) -> Bool {
         // The library's own data takes a page or two beside each rank's part.
-        let needed = ranksOnMachine * (bytesPerRank + 16_384)
+        let groups = (ranksOnMachine + host.size - 1) / host.size
+        let needed = ranksOnMachine * (bytesPerRank + 16_384) + groups * bytesPerHost
         let fits = freeBytes.map { needed <= $0 } ?? false
         return group.allGather(fits ? 1 : 0).allSatisfy { $0 == 1 }
     }

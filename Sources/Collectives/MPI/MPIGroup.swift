@@ -130,8 +130,8 @@ final class MPIGroup {
 
     // MARK: Shared memory
 
-    /// Memory of which every rank of the group (all on one host) contributes `bytes`; returns where each rank's part
-    /// is mapped in this process. The parts are zero and page-aligned, and live until MPI is ended.
+    /// Memory of which every rank of the group (all on one host) contributes as many bytes as it likes; returns where
+    /// each rank's part is mapped in this process. The parts are zero and page-aligned, and live until MPI is ended.
     func allocateShared(bytes: Int) -> [UnsafeMutableRawPointer] {
         // A window's parts begin right after the library's own data; one page more lets each be aligned. The distance
         // to the next page is the same in all processes because each maps the whole at a page boundary.
@@ -142,7 +142,7 @@ final class MPIGroup {
         MPIRuntime.check(
             MPI_Win_allocate_shared(wholePages + page, 1, apus_mpi_info_null(), handle, &mine, &window),
             "MPI_Win_allocate_shared")
-        return (0..<size).map { rank in
+        let parts = (0..<size).map { rank in
             var partBytes: MPI_Aint = 0
             var unit: Int32 = 0
             var base: UnsafeMutableRawPointer?
@@ -150,6 +150,11 @@ final class MPIGroup {
                 MPI_Win_shared_query(window, Int32(rank), &partBytes, &unit, &base), "MPI_Win_shared_query")
             return base!.alignedUp(toMultipleOf: page)
         }
+        // The first to write a page decides where it is placed, which is near this rank's core, and that it is not
+        // missing later.
+        memset(parts[rank], 0, bytes)
+        barrier()
+        return parts
     }
 
     // MARK: Pieces and tags
