@@ -67,7 +67,9 @@ extension JobConfiguration {
     private func reportTensorConflicts(_ context: DecodingContext) {
         let tensor = parallelism.tensor
         context.require("model.heads", divisibleBy: "parallelism.tensor", model.heads, tensor)
-        context.require("model.keyValueHeads", divisibleBy: "parallelism.tensor", model.keyValueHeads, tensor)
+        if model.keyValueHeads != model.heads {
+            context.require("model.keyValueHeads", divisibleBy: "parallelism.tensor", model.keyValueHeads, tensor)
+        }
         context.require("model.feedForwardSize", divisibleBy: "parallelism.tensor", model.feedForwardSize, tensor)
         context.check(["model.vocabularySize", "parallelism.tensor"]) {
             guard model.vocabularySize < tensor else { return nil }

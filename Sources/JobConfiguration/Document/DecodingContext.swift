@@ -7,6 +7,8 @@ final class DecodingContext {
     private(set) var problems: [JobProblem] = []
     /// The path of each value that was given → its place in the document.
     private(set) var locations: [String: String] = [:]
+    /// Paths of values that come from another document, a preset, and that nobody would change there for one job's sake.
+    private var borrowedPaths: Set<String> = []
     /// Paths whose values are wrong or missing, so that nothing can be checked against them.
     private var invalidPaths: Set<String> = []
     /// `vocabularySize: auto`: to be taken from the tokenizer.
@@ -25,7 +27,10 @@ final class DecodingContext {
         !invalidPaths.contains { $0 == path || path.hasPrefix($0 + ".") }
     }
 
-    func noteValue(at path: String, _ mark: Mark?) { locations[path] = location(of: path, mark) }
+    func noteValue(at path: String, _ mark: Mark?) {
+        locations[path] = location(of: path, mark)
+        borrowedPaths.remove(path)
+    }
 
     /// `file:line:column`, or the override that put the value there.
     func location(of path: String, _ mark: Mark?) -> String {
@@ -45,9 +50,10 @@ final class DecodingContext {
         problems.append(JobProblem(location: location(of: path, mark), message: message, remedy: remedy))
     }
 
-    /// Reports values that are right each by itself but not together, at the first that stands in the document.
+    /// Reports values that are right each by itself but not together, at the first of them that the job itself gives.
     func reportConflict(_ paths: [String], _ message: String, remedy: String) {
-        let location = paths.lazy.compactMap { self.locations[$0] }.first ?? name
+        let own = paths.filter { !borrowedPaths.contains($0) }
+        let location = (own + paths).lazy.compactMap { self.locations[$0] }.first ?? name
         problems.append(JobProblem(location: location, message: message, remedy: remedy))
     }
 
@@ -58,8 +64,11 @@ final class DecodingContext {
     /// Takes over what was learned about a document whose root belongs at `path` of this one.
     func absorb(_ other: DecodingContext, at path: String) {
         problems += other.problems
-        for (key, location) in other.locations { locations["\(path).\(key)"] = location }
-        invalidPaths.formUnion(other.invalidPaths.map { $0.isEmpty ? path : "\(path).\($0)" })
+        for (key, location) in other.locations {
+            locations[join(path, key)] = location
+            borrowedPaths.insert(join(path, key))
+        }
+        invalidPaths.formUnion(other.invalidPaths.map { $0.isEmpty ? path : join(path, $0) })
         takesVocabularyFromTokenizer = other.takesVocabularyFromTokenizer
     }
 }

@@ -52,7 +52,7 @@ extension Section {
                 let place = path.isEmpty ? "at the top level" : "in '\(path)'"
                 context.reportUnknownKey(
                     keyPath, mark, "unknown key '\(key)' \(place)",
-                    remedy: suggestion(for: key, among: fields.map(\.key) + extraKeys, path: path))
+                    remedy: suggestion(for: key, among: fields.map(\.key) + extraKeys))
                 continue
             }
             context.noteValue(at: keyPath, keyNode.mark ?? value.mark)
@@ -93,12 +93,14 @@ func list(_ words: [String]) -> String {
 func join(_ path: String, _ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
 /// What an unknown key may have meant: a key of the same section, or one that belongs elsewhere.
-private func suggestion(for key: String, among keys: [String], path: String) -> String {
-    if JobConfiguration.fields.contains(where: { $0.key == key }) { return "'\(key)' belongs at the top level" }
-    if let elsewhere = JobConfiguration.allKeys.first(where: { $0.hasSuffix(".\(key)") }) {
-        return "did you mean '\(elsewhere)'?"
-    }
+private func suggestion(for key: String, among keys: [String]) -> String {
     if let near = nearest(to: key, among: keys) { return "did you mean '\(near)'?" }
+    let everywhere = Dictionary(grouping: JobConfiguration.allKeys) {
+        $0.split(separator: ".").last.map(String.init) ?? $0
+    }
+    if let near = nearest(to: key, among: everywhere.keys.sorted()), let place = everywhere[near]?.first {
+        return "did you mean '\(place)'?" + (place.contains(".") ? "" : " It belongs at the top level")
+    }
     return "the keys here are: \(keys.joined(separator: ", "))"
 }
 

@@ -1,0 +1,83 @@
+import JobConfiguration
+import Testing
+
+@Suite struct ConflictTests {
+    /// Each of the overrides is right by itself; the message names both values.
+    @Test(arguments: [
+        (["model.heads=5"], "model.hiddenSize is 32, which is not a multiple of model.heads, 5"),
+        (["model.keyValueHeads=3"], "model.heads is 4, which is not a multiple of model.keyValueHeads, 3"),
+        (["model.architecture=llama", "model.hiddenSize=12"], "RoPE turns pairs of channels"),
+        (["training.globalBatchSize=9"], "parallelism.data × training.microBatchSize = 1 × 2 = 2"),
+        (["parallelism.data=3"], "training.globalBatchSize is 8, which is not a multiple of parallelism.data × "),
+        (["parallelism.data=auto", "training.globalBatchSize=7"], "not a multiple of training.microBatchSize, 2"),
+        (["training.sequenceLength=65"], "but model.contextLength is only 64"),
+        (["optimizer.schedule.warmupSteps=101"], "101 + 0 = 101 is more than training.steps, 100"),
+        (
+            [
+                "optimizer.schedule.kind=warmup-stable-decay", "optimizer.schedule.warmupSteps=60",
+                "optimizer.schedule.decaySteps=60",
+            ], "60 + 60 = 120 is more than training.steps, 100"
+        ),
+        (["optimizer.schedule.decaySteps=5"], "has no effect on a cosine schedule"),
+        (["parallelism.tensor=3", "model.feedForwardSize=96"], "model.heads is 4, which is not a multiple of parallelism"),
+        (
+            ["parallelism.tensor=4", "model.keyValueHeads=2"],
+            "model.keyValueHeads is 2, which is not a multiple of parallelism.tensor, 4"
+        ),
+        (
+            ["parallelism.tensor=4", "model.feedForwardSize=90"],
+            "model.feedForwardSize is 90, which is not a multiple of parallelism.tensor, 4"
+        ),
+        (["parallelism.tensor=4", "model.vocabularySize=3"], "fewer than the 4 ranks that share it"),
+        (["checkpoint.every=100", "checkpoint.keepEvery=150"], "not a multiple of checkpoint.every, 100"),
+    ])
+    func valuesThatDoNotFitTogetherAreRefused(overrides: [String], message: String) throws {
+        let error = try #require(throws: JobError.self) {
+            try JobConfiguration.load(yaml: sampleJob, name: "job.yaml", overrides: overrides)
+        }
+        #expect(error.problems.count == 1, "\(error)")
+        #expect(error.description.contains(message), "\(error)")
+        #expect(error.problems.allSatisfy { $0.remedy != nil })
+    }
+
+    @Test func theRemedyNamesTheNearestValues() {
+        #expect(
+            problems(in: sampleJob, "training.globalBatchSize=9") == [
+                "--set training.globalBatchSize=9: training.globalBatchSize is 9, which is not a multiple of "
+                    + "parallelism.data × training.microBatchSize = 1 × 2 = 2\n"
+                    + "  → set it to 8 or 10, or change the others"
+            ])
+    }
+
+    private func load(_ overrides: [String], tokens: Int) throws -> JobConfiguration {
+        try JobConfiguration.load(yaml: sampleJob, name: "job.yaml", overrides: overrides) { _ in tokens }
+    }
+
+    @Test func theTokenizerMustFitTheModel() throws {
+        #expect(try load(["data.tokenizer=t.json"], tokens: 256).model.vocabularySize == 256)
+        let error = try #require(throws: JobError.self) { try load(["data.tokenizer=t.json"], tokens: 300) }
+        #expect(
+            error.description == """
+                job.yaml:8:3: model.vocabularySize is 256, but t.json has 300 tokens
+                  → set model.vocabularySize to 'auto' or to at least 300
+                """)
+    }
+
+    @Test func anAutomaticVocabularyNeedsATokenizer() throws {
+        let error = try #require(throws: JobError.self) { try load(["model.vocabularySize=auto"], tokens: 300) }
+        #expect(error.problems.count == 1)
+        #expect(error.description.contains("there is no data.tokenizer to take it from"))
+    }
+
+    @Test func anUnreadableTokenizerIsOneOfTheProblems() throws {
+        struct Unreadable: Error, CustomStringConvertible { let description = "no such file" }
+        let error = try #require(throws: JobError.self) {
+            try JobConfiguration.load(
+                yaml: sampleJob, name: "job.yaml",
+                overrides: ["data.tokenizer=t.json", "model.vocabularySize=auto", "training.steps=0"]
+            ) { _ in throw Unreadable() }
+        }
+        #expect(error.problems.count == 2)
+        #expect(error.description.contains("data.tokenizer cannot be used: no such file"))
+    }
+}
