@@ -1,4 +1,6 @@
+import Foundation
 import Models
+import Numerics
 import Yams
 
 extension JobConfiguration {
@@ -82,9 +84,12 @@ extension JobConfiguration {
             }
         } catch {
             context.invalidate(path)
+            let failure = error as? ApusError
             context.reportConflict(
-                ["data.tokenizer"], "data.tokenizer cannot be used: \(error)",
-                remedy: "make one with: apus tokenizer train")
+                ["data.tokenizer"],
+                "data.tokenizer cannot be used: " + (failure.map { "\($0.operation): \($0.problem)" } ?? "\(error)"),
+                remedy: FileManager.default.fileExists(atPath: tokenizer)
+                    ? failure?.remedy ?? "make another" : "make it with: apus tokenizer train")
         }
     }
 }

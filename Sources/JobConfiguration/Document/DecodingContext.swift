@@ -24,7 +24,7 @@ final class DecodingContext {
     func isGiven(_ path: String) -> Bool { locations[path] != nil }
 
     func isValid(_ path: String) -> Bool {
-        !invalidPaths.contains { $0 == path || path.hasPrefix($0 + ".") }
+        !invalidPaths.contains { $0.isEmpty || $0 == path || path.hasPrefix($0 + ".") }
     }
 
     func noteValue(at path: String, _ mark: Mark?) {

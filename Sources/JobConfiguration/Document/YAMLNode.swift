@@ -54,14 +54,19 @@ func quoted(_ text: String) -> String {
         case "\n": result += "\\n"
         case "\t": result += "\\t"
         case "\r": result += "\\r"
-        case _ where scalar.value < 0x20 || (0x7f...0xa0).contains(scalar.value):
+        case _ where invisible.contains(scalar.properties.generalCategory):
             let digits = String(scalar.value, radix: 16)
-            result += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
+            result += "\\U" + String(repeating: "0", count: 8 - digits.count) + digits
         default: result.unicodeScalars.append(scalar)
         }
     }
     return result + "\""
 }
+
+/// Characters that YAML forbids, or that a reader would not see.
+private let invisible: Set<Unicode.GeneralCategory> = [
+    .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned,
+]
 
 extension Node.Scalar {
     /// Written without quotes, so that it may be a number or a word with a meaning.
