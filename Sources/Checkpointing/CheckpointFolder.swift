@@ -42,6 +42,25 @@ public struct CheckpointFolder: Sendable {
         self.fileSystem = fileSystem
     }
 
+    /// The folder of a run's checkpoints: `path` itself, or `checkpoints` inside it where there is one.
+    ///
+    /// - Throws: `ApusError` where `path` is no folder.
+    public static func inRun(_ path: String) throws -> CheckpointFolder {
+        try inRun(path, fileSystem: HostFileSystem())
+    }
+
+    static func inRun(_ path: String, fileSystem: any FileSystem) throws -> CheckpointFolder {
+        let operation = "opening the checkpoint \(path)"
+        do {
+            guard try fileSystem.status(path).isDirectory else {
+                throw ApusError(operation, "it is no folder", remedy: "name a checkpoint's folder, or a run's")
+            }
+        } catch let error as SystemCallError { throw error.asApusError(operation) }
+        let inside = "\(path)/checkpoints"
+        let hasInside = (try? fileSystem.status(inside))?.isDirectory ?? false
+        return CheckpointFolder(hasInside ? inside : path, fileSystem: fileSystem)
+    }
+
     // MARK: Names
 
     /// As in `step-000100`: sorted by name is sorted by step, up to a million.

@@ -49,19 +49,13 @@ public final class CheckpointReader {
 
     private static func stepFolder(_ path: String, fileSystem: any FileSystem) throws -> String {
         let operation = "opening the checkpoint \(path)"
-        do {
-            guard try fileSystem.status(path).isDirectory else {
-                throw ApusError(operation, "it is no folder", remedy: "name a checkpoint's folder, or a run's")
-            }
-        } catch let error as SystemCallError { throw error.asApusError(operation) }
-        func exists(_ name: String) -> Bool { (try? fileSystem.status("\(path)/\(name)")) != nil }
-        if exists(CheckpointManifest.fileName) { return path }
-        let folder = exists("checkpoints") ? "\(path)/checkpoints" : path
-        guard let latest = try CheckpointFolder(folder, fileSystem: fileSystem).latest() else {
+        let folder = try CheckpointFolder.inRun(path, fileSystem: fileSystem)
+        if (try? fileSystem.status("\(path)/\(CheckpointManifest.fileName)")) != nil { return path }
+        guard let latest = try folder.latest() else {
             throw ApusError(
                 operation,
                 "there is neither a \(CheckpointManifest.fileName) nor a folder such as "
-                    + "\(CheckpointFolder.name(step: 100)) in \(folder)",
+                    + "\(CheckpointFolder.name(step: 100)) in \(folder.path)",
                 remedy: "name a checkpoint's folder, or a run's that has saved one")
         }
         return latest.path
