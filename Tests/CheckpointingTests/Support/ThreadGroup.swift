@@ -67,6 +67,7 @@ final class ThreadGroup: @unchecked Sendable {
         let group: ThreadGroup
         let rank: Int
         var size: Int { group.size }
+        var volume: CommunicationVolume { CommunicationVolume() }
 
         init(group: ThreadGroup, rank: Int) {
             self.group = group
