@@ -6,8 +6,8 @@ struct Apus: AsyncParsableCommand {
         commandName: "apus",
         abstract: "Train transformers across MPI processes.",
         subcommands: [
-            PrepareCommand.self, WorkerCommand.self, GenerateCommand.self, DataCommand.self, ConfigCommand.self,
-            BenchCommand.self,
+            TokenizerCommand.self, PrepareCommand.self, WorkerCommand.self, GenerateCommand.self,
+            CheckpointCommand.self, DataCommand.self, ConfigCommand.self, BenchCommand.self,
         ])
 
     static func main() async { await Failure.reportingRun(of: Apus.self) }

@@ -31,19 +31,7 @@ public enum GPT2Files {
     /// - Throws: `ApusError` if the tokenizer does what these files can't say (another split pattern, normalization,
     ///   tokens that are matched always), or a file can't be written.
     public static func write(_ tokenizer: ByteLevelBPE, toFolder folder: String) throws {
-        let obstacle: String? =
-            if tokenizer.preTokenizer != .gpt2 {
-                "its split pattern is not GPT-2's"
-            } else if tokenizer.normalization != .none {
-                "it normalizes text"
-            } else if let token = tokenizer.addedTokens.first(where: { !$0.isSpecial }) {
-                "'\(token.text)' is matched in text although it is not a special token"
-            } else if tokenizer.ignoresMerges || !tokenizer.prefix.isEmpty || !tokenizer.suffix.isEmpty {
-                "it has settings of its own"
-            } else {
-                nil
-            }
-        if let obstacle {
+        if let obstacle = obstacle(to: tokenizer) {
             throw ApusError(
                 "writing GPT-2 vocabulary files",
                 "the tokenizer can't be written as vocab.json and merges.txt: \(obstacle)",
@@ -52,6 +40,18 @@ public enum GPT2Files {
         try writeFile(JSONWriter.write(tokenizer.vocabularyEntries), folder + "/" + names[0].vocabulary)
         let lines = ["#version: 0.2"] + tokenizer.mergeLines
         try writeFile(Array((lines.joined(separator: "\n") + "\n").utf8), folder + "/" + names[0].merges)
+    }
+
+    /// What these files can't say of a tokenizer.
+    private static func obstacle(to tokenizer: ByteLevelBPE) -> String? {
+        if tokenizer.preTokenizer != .gpt2 { return "its split pattern is not GPT-2's" }
+        if tokenizer.normalization != .none { return "it normalizes text" }
+        if let token = tokenizer.addedTokens.first(where: { !$0.isSpecial }) {
+            return "'\(token.text)' is matched in text although it is not a special token"
+        }
+        if tokenizer.ignoresMerges { return "it ignores merges for words of the vocabulary" }
+        if !tokenizer.prefix.isEmpty || !tokenizer.suffix.isEmpty { return "it puts tokens around texts" }
+        return nil
     }
 
     private static func parseMerges(

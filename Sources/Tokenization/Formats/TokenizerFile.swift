@@ -71,3 +71,29 @@ public enum TokenizerFile {
             remedy: "train one with 'apus tokenizer train', or check the path.")
     }
 }
+
+/// The forms in which tokenizers can be written.
+public enum TokenizerFormat: String, CaseIterable, Sendable {
+    /// `tokenizer.json`.
+    case huggingFace = "hugging-face"
+    /// `vocab.json` and `merges.txt`; for byte-level BPE.
+    case gpt2
+
+    /// Writes a tokenizer and returns the path of the file, or of the folder with the files.
+    ///
+    /// - Throws: `ApusError` if the format can't hold this tokenizer, or a file can't be written.
+    public func save(_ tokenizer: any Tokenizer, to path: String) throws -> String {
+        switch self {
+        case .huggingFace: return try TokenizerFile.save(tokenizer, to: path)
+        case .gpt2:
+            guard let tokenizer = tokenizer as? ByteLevelBPE else {
+                throw ApusError(
+                    "writing GPT-2 vocabulary files",
+                    "expected a byte-level BPE tokenizer, found one of \(TokenizerKind(of: tokenizer)?.title ?? "another")",
+                    remedy: "write it as tokenizer.json.")
+            }
+            try GPT2Files.write(tokenizer, toFolder: path)
+            return path
+        }
+    }
+}

@@ -87,9 +87,8 @@ public final class BPETrainer {
 
     /// Finds the merges.
     ///
-    /// - Parameter progress: called now and then with the size that the vocabulary has reached.
     /// - Throws: `ApusError` if no document had any text.
-    public func train(progress: ((Int) -> Void)? = nil) throws -> ByteLevelBPE {
+    public func train() throws -> ByteLevelBPE {
         countPending()
         guard byteCount > 0 else {
             throw ApusError(
@@ -103,7 +102,7 @@ public final class BPETrainer {
         for (token, byte) in ByteLevelAlphabet.bytesInOrder.enumerated() {
             vocabulary.insert(CollectionOfOne(byte), as: Int32(token), findable: true)
         }
-        let merges = findMerges(total, &vocabulary, progress: progress)
+        let merges = findMerges(total, &vocabulary)
         let special = try SpecialToken.numbered(configuration.specialTokens, from: Int32(vocabulary.count))
         return try ByteLevelBPE(
             vocabulary: (0..<Int32(vocabulary.count)).map { (Array(vocabulary[$0]!), $0) }, merges: merges,
@@ -168,7 +167,7 @@ public final class BPETrainer {
     }
 
     private func findMerges(
-        _ corpus: borrowing PreTokenCounter, _ vocabulary: inout TokenBytes, progress: ((Int) -> Void)?
+        _ corpus: borrowing PreTokenCounter, _ vocabulary: inout TokenBytes
     ) -> [(pair: TokenPair, token: Int32)] {
         var tokenOfByte = [Int32](repeating: 0, count: 256)
         for (token, byte) in ByteLevelAlphabet.bytesInOrder.enumerated() { tokenOfByte[Int(byte)] = Int32(token) }
@@ -206,7 +205,6 @@ public final class BPETrainer {
             }
             statistics.merge(candidate.slot, into: token)
             pushRisen()
-            if merges.count % 256 == 0 { progress?(vocabulary.count + configuration.specialTokens.count) }
         }
         return merges
     }

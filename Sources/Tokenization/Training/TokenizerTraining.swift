@@ -8,6 +8,24 @@ public enum TokenizerKind: String, CaseIterable, Sendable {
     case character
     /// A token for each byte; the corpus only serves to measure it.
     case byte
+
+    public init?(of tokenizer: any Tokenizer) {
+        switch tokenizer {
+        case is ByteLevelBPE: self = .bpe
+        case is CharacterTokenizer: self = .character
+        case is ByteTokenizer: self = .byte
+        default: return nil
+        }
+    }
+
+    /// In words, such as "byte-level BPE".
+    public var title: String {
+        switch self {
+        case .bpe: "byte-level BPE"
+        case .character: "characters"
+        case .byte: "bytes"
+        }
+    }
 }
 
 /// Makes a tokenizer of any kind from documents that are added one after another.
@@ -28,6 +46,9 @@ public final class TokenizerTraining {
     private let work: Work
     private let specialTokens: [String]
     private var characters: Set<Unicode.Scalar> = []
+    /// The first few megabytes, to measure the result on.
+    private var sample: [UInt8] = []
+    private static let sampleBytes = 4 << 20
 
     /// Bytes of the documents added.
     public private(set) var byteCount = 0
@@ -55,6 +76,7 @@ public final class TokenizerTraining {
     public func add(_ document: UnsafeBufferPointer<UInt8>, name: String) throws {
         byteCount += document.count
         documentCount += 1
+        if sample.count + document.count <= Self.sampleBytes || sample.isEmpty { sample.append(contentsOf: document) }
         switch work {
         case .bpe(let trainer): trainer.add(document)
         case .byte: break
@@ -68,9 +90,8 @@ public final class TokenizerTraining {
         }
     }
 
-    /// - Parameter progress: called now and then with the size that the vocabulary has reached.
     /// - Throws: `ApusError` if no document had any text.
-    public func finish(progress: ((Int) -> Void)? = nil) throws -> Result {
+    public func finish() throws -> Result {
         guard byteCount > 0 else {
             throw ApusError(
                 "training a tokenizer",
@@ -79,7 +100,7 @@ public final class TokenizerTraining {
         }
         switch work {
         case .bpe(let trainer):
-            let tokenizer = try trainer.train(progress: progress)
+            let tokenizer = try trainer.train()
             return Result(tokenizer: tokenizer, warning: trainer.warning(for: tokenizer))
         case .character(let unknownToken):
             return Result(
@@ -88,5 +109,12 @@ public final class TokenizerTraining {
         case .byte:
             return Result(tokenizer: try ByteTokenizer(specialTokens: specialTokens))
         }
+    }
+
+    /// How the trained tokenizer does on the beginning of the corpus.
+    public func measure(_ tokenizer: any Tokenizer) throws -> CompressionReport {
+        var report = CompressionReport(tokenizer)
+        try sample.withUnsafeBufferPointer { try report.add($0) }
+        return report
     }
 }
