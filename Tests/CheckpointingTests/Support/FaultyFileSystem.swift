@@ -96,8 +96,8 @@ final class FaultyFileSystem: FileSystem, @unchecked Sendable {
     }
 
     func synchronize(_ file: OpenFile) throws(SystemCallError) {
+        // Only written down: no test cuts the power, and thousands of real flushes take minutes.
         try step("synchronize", file.path)
-        try host.synchronize(file)
     }
 
     func close(_ file: OpenFile) throws(SystemCallError) {

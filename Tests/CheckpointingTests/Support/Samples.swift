@@ -122,3 +122,8 @@ func message(_ body: () throws -> Void) -> String? {
         return nil
     } catch { return "\(error)" }
 }
+
+/// The text of the error that a rank ended with; nil where it succeeded.
+func message<Value>(_ result: Result<Value, any Error>) -> String? {
+    message { _ = try result.get() }
+}

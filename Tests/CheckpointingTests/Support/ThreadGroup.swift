@@ -38,15 +38,7 @@ final class ThreadGroup: @unchecked Sendable {
     static func run<Value>(
         ranks: Int, _ body: @escaping (_ communicator: any Communicator) throws -> Value
     ) -> [Result<Value, any Error>] {
-        final class Shared: @unchecked Sendable {
-            let body: (any Communicator) throws -> Value
-            var results: [Result<Value, any Error>?]
-            init(ranks: Int, _ body: @escaping (any Communicator) throws -> Value) {
-                self.body = body
-                results = Array(repeating: nil, count: ranks)
-            }
-        }
-        let shared = Shared(ranks: ranks, body)
+        let shared = SharedRun(ranks: ranks, body)
         let group = ThreadGroup(size: ranks)
         let lock = NSLock()
         let finished = DispatchGroup()
@@ -94,5 +86,16 @@ final class ThreadGroup: @unchecked Sendable {
         private func unused(_ label: String) -> Never {
             preconditionFailure("checkpoints were not expected to use this collective (\(label))")
         }
+    }
+}
+
+/// What the threads of one run share: a closure that they only call, and results behind a lock.
+private final class SharedRun<Value>: @unchecked Sendable {
+    let body: (any Communicator) throws -> Value
+    var results: [Result<Value, any Error>?]
+
+    init(ranks: Int, _ body: @escaping (any Communicator) throws -> Value) {
+        self.body = body
+        results = Array(repeating: nil, count: ranks)
     }
 }
