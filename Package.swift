@@ -86,6 +86,9 @@ let package = Package(
                 name: "collectives-scenarios",
                 dependencies: ["Numerics", "Kernels", "Autograd", "Collectives", "Models", "Parallelism"],
                 path: "Tests/CollectivesScenarios", swiftSettings: settings),
+            .executableTarget(
+                name: "checkpoint-scenarios", dependencies: ["Numerics", "Collectives", "Checkpointing"],
+                path: "Tests/CheckpointScenarios", swiftSettings: settings),
             .target(
                 name: "TestSupport", dependencies: ["Numerics", subprocess, systemPackage], path: "Tests/TestSupport",
                 swiftSettings: settings),
@@ -93,7 +96,9 @@ let package = Package(
         + modules.map {
             .testTarget(
                 name: "\($0.name)Tests",
-                dependencies: [.init(stringLiteral: $0.name), "TestSupport", "collectives-scenarios"] + $0.dependencies,
+                dependencies: [
+                    .init(stringLiteral: $0.name), "TestSupport", "collectives-scenarios", "checkpoint-scenarios",
+                ] + $0.dependencies,
                 exclude: $0.name == "Training" ? ["Fixtures"] : [], swiftSettings: settings)
         }
         + [
