@@ -55,7 +55,7 @@ import Testing
     @Test(arguments: [1, 2])
     func aCheckpointOfAnotherModel(_ ranks: Int) async throws {
         try await withTrainingWorkspace { workspace in
-            try await workspace.work(try workspace.writeJob("job", .gpt2, data: ranks, steps: 2), ranks: ranks)
+            try await workspace.work(try workspace.writeJob("job", .gpt2, data: ranks, steps: 5), ranks: ranks)
             let result = try await workspace.attempt("job.yaml", ranks: ranks, ["model.layers=3"])
             #expect(result.exitCode == 65)
             #expect(result.standardError.contains("model.layers is 3, the checkpoint has 2"))
@@ -83,8 +83,8 @@ import Testing
 
     @Test func aDamagedCheckpointIsRefusedByName() async throws {
         try await withTrainingWorkspace { workspace in
-            try await workspace.work(try workspace.writeJob("job", .gpt2, steps: 2), ranks: 1)
-            let checkpoint = workspace.folder.appendingPathComponent("runs/job/checkpoints/step-000002")
+            try await workspace.work(try workspace.writeJob("job", .gpt2, steps: 5), ranks: 1)
+            let checkpoint = workspace.folder.appendingPathComponent("runs/job/checkpoints/step-000005")
             let file = try #require(
                 try FileManager.default.contentsOfDirectory(atPath: checkpoint.path).first {
                     $0.hasSuffix(".safetensors")
@@ -93,7 +93,7 @@ import Testing
             var bytes = try Data(contentsOf: path)
             bytes[bytes.count - 5] ^= 0x40
             try bytes.write(to: path)
-            let result = try await workspace.attempt("job.yaml", ranks: 1, ["training.steps=4"])
+            let result = try await workspace.attempt("job.yaml", ranks: 1, ["training.steps=8"])
             #expect(result.exitCode != 0)
             #expect(result.standardError.contains(file))
         }

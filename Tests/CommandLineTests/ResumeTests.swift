@@ -50,7 +50,7 @@ import Testing
 
     @Test func resumeNeverRefusesAnExistingRun() async throws {
         try await withTrainingWorkspace { workspace in
-            let job = try workspace.writeJob("once", .gpt2, steps: 2)
+            let job = try workspace.writeJob("once", .gpt2, steps: 5)
             try await workspace.work(job, ranks: 1)
             let again = try await workspace.attempt(job, ranks: 1, ["checkpoint.resume=never"])
             #expect(again.exitCode == 65)
