@@ -19,7 +19,10 @@ import Testing
             ], "60 + 60 = 120 is more than training.steps, 100"
         ),
         (["optimizer.schedule.decaySteps=5"], "has no effect on a cosine schedule"),
-        (["parallelism.tensor=3", "model.feedForwardSize=96"], "model.heads is 4, which is not a multiple of parallelism"),
+        (
+            ["parallelism.tensor=3", "model.feedForwardSize=96"],
+            "model.heads is 4, which is not a multiple of parallelism"
+        ),
         (
             ["parallelism.tensor=4", "model.keyValueHeads=2"],
             "model.keyValueHeads is 2, which is not a multiple of parallelism.tensor, 4"

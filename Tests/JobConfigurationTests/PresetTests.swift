@@ -86,14 +86,16 @@ import Testing
 
     @Test func aPresetBesideTheJobIsFound() throws {
         try withTemporaryFolder { folder in
-            let job = try writeJob(in: folder, preset: """
-                architecture: gpt2
-                layers: 3
-                hiddenSize: 8
-                heads: 2
-                contextLength: 16
-                vocabularySize: 9
-                """)
+            let job = try writeJob(
+                in: folder,
+                preset: """
+                    architecture: gpt2
+                    layers: 3
+                    hiddenSize: 8
+                    heads: 2
+                    contextLength: 16
+                    vocabularySize: 9
+                    """)
             #expect(try JobConfiguration.load(path: job).model.layers == 3)
             #expect(try ModelPresets.load("\(folder.path)/configs/models/mine.yaml").hiddenSize == 8)
             #expect(ModelPresets.names(jobFile: job).contains("mine"))
@@ -107,7 +109,8 @@ import Testing
             let error = try #require(throws: JobError.self) { try JobConfiguration.load(path: job) }
             let found = error.problems.map(\.description)
             #expect(found[0].hasPrefix("\(preset):2:9: layers: expected a whole number from 1 to 10,000, found 'many'"))
-            #expect(found[1] == "\(preset):3:1: unknown key 'hidenSize' at the top level\n  → did you mean 'hiddenSize'?")
+            #expect(
+                found[1] == "\(preset):3:1: unknown key 'hidenSize' at the top level\n  → did you mean 'hiddenSize'?")
         }
     }
 
@@ -115,7 +118,9 @@ import Testing
     private func writeJob(in folder: URL, preset: String) throws -> String {
         let models = folder.appendingPathComponent("configs/models")
         let jobs = folder.appendingPathComponent("configs/jobs")
-        for part in [models, jobs] { try FileManager.default.createDirectory(at: part, withIntermediateDirectories: true) }
+        for part in [models, jobs] {
+            try FileManager.default.createDirectory(at: part, withIntermediateDirectories: true)
+        }
         try Data(preset.utf8).write(to: models.appendingPathComponent("mine.yaml"))
         let job = jobs.appendingPathComponent("job.yaml")
         let text = """

@@ -26,8 +26,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "plain", "null", "~", "NULL", "true", "12", "1e5", "-x", "- x", "a: b", "a #b", "\"quoted\"", "it's", "tab\there",
-        "line\nbreak", "back\\slash", "ünïcode 字", "\u{7f}\u{1}", "{a}", "*a", "&a", "!a", "%a", "@a", " spaces ", "auto",
+        "plain", "null", "~", "NULL", "true", "12", "1e5", "-x", "- x", "a: b", "a #b", "\"quoted\"", "it's",
+        "tab\there",
+        "line\nbreak", "back\\slash", "ünïcode 字", "\u{7f}\u{1}", "{a}", "*a", "&a", "!a", "%a", "@a", " spaces ",
+        "auto",
         "\u{feff}mark", "\u{2028}", "\u{85}", "---", "...",
     ])
     func everyTextSurvives(text: String) throws {
