@@ -30,7 +30,7 @@ import Testing
         "tab\there",
         "line\nbreak", "back\\slash", "ünïcode 字", "\u{7f}\u{1}", "{a}", "*a", "&a", "!a", "%a", "@a", " spaces ",
         "auto",
-        "\u{feff}mark", "\u{2028}", "\u{85}", "---", "...",
+        "a\u{feff}b", "\u{2028}", "\u{85}", "---", "...",
     ])
     func everyTextSurvives(text: String) throws {
         var job = try load()
