@@ -25,10 +25,10 @@ struct NormTests {
             GradientCheck.randomValues(name == "x" ? rows * columns : columns, seed: 3, name: name)
         }
         let results = [1, 2, 4].map { threads in
-            TapeRun(threads: threads).gradients(of: inputs, rows: [rows, 1, 1]) { tape, tensors in
+            TapeRun(threads: threads).run(inputs, rows: [rows, 1, 1]) { tape, tensors in
                 let normalised = tape.layerNorm(tensors[0], weight: tensors[1], bias: tensors[2], epsilon: 1e-5)
                 return tape.rmsNorm(normalised, weight: tensors[1], epsilon: 1e-5)
-            }
+            }.gradients
         }
         #expect(results[0].allSatisfy { $0.allSatisfy { $0.isFinite } })
         #expect(results[1] == results[0])
