@@ -24,6 +24,12 @@ public enum BLAS {
         }
     }
 
+    /// Evaluated before the first product: makes every product run on the thread that asks for it.
+    ///
+    /// Work is split over a `ThreadPool` instead, so that what follows a product runs while its tile is in cache, and so
+    /// that the bits don't depend on how many cores the library sees.
+    private static let useOneThread: Void = openblas_set_num_threads(1)
+
     /// `c ← alpha · a·b + beta · c` for a `[m, k]`, b `[k, n]` (after transposition) and c `[m, n]`, on this thread.
     ///
     /// With `beta` 0 nothing is read from `c`.
@@ -32,6 +38,7 @@ public enum BLAS {
         into c: UnsafeMutablePointer<Float>, stride: Int
     ) {
         guard m > 0, n > 0 else { return }
+        Self.useOneThread
         if m == 1 {
             multiplyRow(n: n, k: k, alpha: alpha, a, b, beta: beta, into: c)
             return
@@ -51,11 +58,6 @@ public enum BLAS {
             CblasRowMajor, isWeight ? CblasNoTrans : CblasTrans, Int32(isWeight ? n : k), Int32(isWeight ? k : n),
             alpha, b.pointer, Int32(b.stride), a.pointer, a.isTransposed ? Int32(a.stride) : 1, beta, c, 1)
     }
-
-    /// Makes every product run on the thread that asks for it. Call once, before the first product.
-    ///
-    /// Work is split over a `ThreadPool` instead, so that what follows a product runs while its tile is in cache.
-    public static func useOneThread() { openblas_set_num_threads(1) }
 
     /// The kernels in use, for example `SkylakeX`.
     public static var core: String { String(cString: openblas_get_corename()) }

@@ -96,14 +96,4 @@ public enum BLASCoreSelection {
             }
         }
     }
-
-    /// What a process that computes does about OpenBLAS before anything else: the right kernels, one thread a call, and
-    /// a product that is checked.
-    ///
-    /// - Throws: `ApusError` if the kernels compute wrong products.
-    public static func prepare() throws {
-        reexecuteWithSuitableCore()
-        BLAS.useOneThread()
-        try checkProducts()
-    }
 }

@@ -85,22 +85,22 @@ public final class AdamW {
         let gradientScale = clip > 0 && gradientNorm > clip ? clip / (gradientNorm + 1e-6) : 1
         let plain = AdamWCoefficients(
             gradientScale: gradientScale, beta1: configuration.beta1, beta2: configuration.beta2,
-            stepSize: learningRate / (1 - power(configuration.beta1, step)),
-            secondMomentScale: 1 / (1 - power(configuration.beta2, step)).squareRoot(),
+            stepSize: learningRate / Float(biasCorrection(configuration.beta1, step)),
+            secondMomentScale: Float(1 / biasCorrection(configuration.beta2, step).squareRoot()),
             epsilon: configuration.epsilon, shrinkage: 1)
         var decayed = plain
         decayed.shrinkage = 1 - learningRate * configuration.weightDecay
         return (decayed, plain)
     }
 
-    /// `base`ⁿ in double precision: 1 − βⁿ would lose digits in single.
-    private func power(_ base: Float, _ exponent: Int) -> Float {
-        var (result, square, remaining) = (1.0, Double(base), exponent)
+    /// 1 − βⁿ, in double precision because the difference would lose digits in single.
+    private func biasCorrection(_ beta: Float, _ step: Int) -> Double {
+        var (power, square, remaining) = (1.0, Double(beta), step)
         while remaining > 0 {
-            if remaining & 1 == 1 { result *= square }
+            if remaining & 1 == 1 { power *= square }
             square *= square
             remaining >>= 1
         }
-        return Float(result)
+        return 1 - power
     }
 }

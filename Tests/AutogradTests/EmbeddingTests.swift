@@ -45,6 +45,9 @@ import Testing
         }
         let alone = run(1)
         #expect(alone.allSatisfy { $0.isFinite })
-        for threads in [2, 4] { #expect(run(threads) == alone) }
+        for threads in [2, 4] {
+            let isSame = run(threads) == alone
+            #expect(isSame, "\(threads) threads")
+        }
     }
 }

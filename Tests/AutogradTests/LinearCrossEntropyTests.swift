@@ -136,7 +136,10 @@ import Testing
     @Test func everyThreadCountGivesTheSameBits() {
         let problem = Problem(tokens: 300, columns: 24, vocabulary: 1700)
         let alone = problem.run(threads: 1)
-        for threads in [2, 4] { #expect(problem.run(threads: threads) == alone) }
+        for threads in [2, 4] {
+            let isSame = problem.run(threads: threads) == alone
+            #expect(isSame, "\(threads) threads")
+        }
     }
 
     /// More scores than a chunk may have: 700 tokens of 60,000.

@@ -131,7 +131,10 @@ import Testing
             }
         }
         let alone = run(1)
-        for threads in [2, 3, 4] { #expect(run(threads) == alone) }
+        for threads in [2, 3, 4] {
+            let isSame = run(threads) == alone
+            #expect(isSame, "\(threads) threads")
+        }
     }
 
     private func gelu(_ x: Double) -> Double {
