@@ -35,3 +35,6 @@ func evenSegment(_ index: Int, of parts: Int, count: Int, multiple: Int = 16) ->
     let start = min(units * index / parts * multiple, count)
     return start..<min(units * (index + 1) / parts * multiple, count)
 }
+
+/// `bytes` rounded up to a multiple of 64.
+func wholeCacheLines(_ bytes: Int) -> Int { (bytes + 63) / 64 * 64 }

@@ -75,11 +75,11 @@ extension HostSharedCommunicator {
         // Whole pages to each rank.
         let slice = evenSegment(host.rank, of: host.size, count: count, multiple: 1024)
         let start = offset + slice.lowerBound * MemoryLayout<Element>.stride
-        for rank in pointers.indices { pointers[rank] = allocation.parts[rank] + start }
+        for rank in destinations.indices { destinations[rank] = allocation.parts[rank] + start }
         synchronize()
         localReduction.run(
             reduction, count: slice.count, of: type, from: { UnsafeRawPointer(allocation.parts[$0] + start) },
-            intoAll: pointers)
+            intoAll: destinations)
         synchronize()
     }
 

@@ -1,4 +1,3 @@
-import COpenMPI
 import Foundation
 import Numerics
 
@@ -28,7 +27,8 @@ public final class HostSharedCommunicator: Communicator {
     /// Numbers the chunks and the small buffers that went through the workspace; the last bit chooses the slot.
     var chunkSerial = 0
     var smallSerial = 0
-    var pointers: [UnsafeMutableRawPointer]
+    /// One for each rank of this host, set by the call that uses them.
+    var destinations: [UnsafeMutableRawPointer]
     /// Scratch memory of a leader for the sums of its host.
     var leaderScratch = ScratchMemory()
     /// One for each node that this host brings to the reduction tree.
@@ -51,9 +51,10 @@ public final class HostSharedCommunicator: Communicator {
         // Every rank's share of an area is a few cache lines even in a large group, and every host's a message that is
         // worth sending.
         let betweenHosts = layout.hostCount > 1 ? min(layout.hostCount * sizes.segmentBytes, 4 << 20) : 0
-        let areaBytes = max(sizes.stagingBytes, betweenHosts, group.size * 512)
+        let areaBytes = wholeCacheLines(max(sizes.stagingBytes, betweenHosts, group.size * 512))
+        let smallBytes = wholeCacheLines(sizes.smallBytes)
         let nodeCount = nodes[layout.hostOfRank[group.rank]].count
-        let bytesPerRank = SharedWorkspace.bytesPerRank(areaBytes: areaBytes, smallBytes: sizes.smallBytes)
+        let bytesPerRank = SharedWorkspace.bytesPerRank(areaBytes: areaBytes, smallBytes: smallBytes)
         let bytesPerHost = SharedWorkspace.bytesPerHost(areaBytes: areaBytes, nodeCount: nodeCount)
         guard
             SharedMemorySpace.hasRoom(
@@ -66,8 +67,7 @@ public final class HostSharedCommunicator: Communicator {
             leaders: leaderGroup.map { TreeExchange($0, nodes: nodes, rankCount: group.size) },
             workspace: SharedWorkspace(
                 parts: host.allocateShared(bytes: bytesPerRank + (host.rank == 0 ? bytesPerHost : 0)),
-                areaBytes: areaBytes, smallBytes: sizes.smallBytes,
-                nodeCount: nodeCount))
+                areaBytes: areaBytes, smallBytes: smallBytes, nodeCount: nodeCount))
     }
 
     private init(
@@ -84,7 +84,7 @@ public final class HostSharedCommunicator: Communicator {
         let myHost = layout.hostOfRank[group.rank]
         messages = MPICommunicator(group, sizes: sizes)
         localReduction = LocalReduction(nodes: nodes[myHost], ranks: layout.ranksOfHost[myHost])
-        pointers = Array(repeating: .unset, count: host.size)
+        destinations = Array(repeating: .unset, count: host.size)
         contributions = Array(repeating: .unset, count: nodes[myHost].count)
         barrier = SharedBarrier(host, memory: workspace.barrierMemory, isOversubscribed: identity.isOversubscribed)
     }
@@ -97,7 +97,6 @@ public final class HostSharedCommunicator: Communicator {
     public var size: Int { group.size }
     public var volume: CommunicationVolume { calls.volume.adding(messages.volume) }
     var isOneHost: Bool { layout.hostCount == 1 }
-    var isLeader: Bool { host.rank == 0 }
     var hostIndex: Int { layout.hostOfRank[group.rank] }
 
     // MARK: Calls
