@@ -53,6 +53,10 @@ public struct CheckpointFolder: Sendable {
         let operation = "opening the checkpoint \(path)"
         do {
             guard try fileSystem.status(path).isDirectory else {
+                // The file that names the latest checkpoint stands for it.
+                if path.hasSuffix("/latest") {
+                    return CheckpointFolder(String(path.dropLast(7)), fileSystem: fileSystem)
+                }
                 throw ApusError(operation, "it is no folder", remedy: "name a checkpoint's folder, or a run's")
             }
         } catch let error as SystemCallError { throw error.asApusError(operation) }

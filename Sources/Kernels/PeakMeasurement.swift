@@ -5,7 +5,7 @@ public enum PeakMeasurement {
     /// Fused multiply-adds of single precision on `threads` threads at once, in GFLOP/s (two operations each).
     ///
     /// Nothing but registers is touched. The loops are tried with vectors of 256 and of 512 bits, because which of them
-    /// keeps the units busy depends on the processor. Takes about a quarter of a second.
+    /// keeps the units busy depends on the processor. Takes 0.4 seconds.
     public static func multiplyAddGFLOPs(threads: Int) -> Double {
         let pool = ThreadPool(threadCount: threads)
         let iterations = 20_000
@@ -30,7 +30,7 @@ public enum PeakMeasurement {
         }
         source.update(repeating: 1, count: count)
         target.update(repeating: 0, count: count)
-        let seconds = leastSeconds(repeats: 5) {
+        let seconds = leastSeconds(within: .milliseconds(200)) {
             pool.forEachRange(count, tileSize: 1 << 16) { range, _ in
                 (target + range.lowerBound).update(from: source + range.lowerBound, count: range.count)
             }
@@ -47,16 +47,22 @@ public enum PeakMeasurement {
         let tiles = 16 * pool.threadCount
         let sums = Arena.allocateAligned(tiles)
         defer { Arena.deallocate(sums) }
-        let seconds = leastSeconds(repeats: 8) { pool.forEachTile(tiles) { tile, _ in sums[tile] = body() } }
+        let seconds = leastSeconds(within: .milliseconds(200)) {
+            pool.forEachTile(tiles) { tile, _ in sums[tile] = body() }
+        }
         // The chains tend to 1; using them keeps the compiler from leaving them out.
         precondition((0..<tiles).allSatisfy { sums[$0] > 0 })
         return work * Double(tiles) / seconds / 1e9
     }
 
-    private static func leastSeconds(repeats: Int, _ body: () -> Void) -> Double {
+    /// The fastest of as many runs as fit into `limit`: long enough for the system to have given every thread a core of
+    /// its own.
+    private static func leastSeconds(within limit: Duration, _ body: () -> Void) -> Double {
         let clock = ContinuousClock()
-        let durations = (0..<repeats).map { _ in clock.measure(body) }
-        return durations.min()! / .seconds(1)
+        let end = clock.now + limit
+        var least = clock.measure(body)
+        while clock.now < end { least = min(least, clock.measure(body)) }
+        return least / .seconds(1)
     }
 
     @inline(never)

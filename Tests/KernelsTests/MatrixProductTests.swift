@@ -98,6 +98,8 @@ import Testing
     @Test func twoProductsInOneLoopAreThoseOfTwoLoops() {
         let size = 150
         let (a, b) = (random(size * size, "a"), random(size * size, "b"))
+        // The factors point into the arrays, which must outlive the products.
+        defer { withExtendedLifetime((a, b)) {} }
         let (left, right) = (BLAS.Factor(a, stride: size), BLAS.Factor(b, stride: size, isTransposed: true))
         func products(_ body: (MatrixProduct, MatrixProduct) -> Void) -> [Float] {
             [Float](unsafeUninitializedCapacity: 2 * size * size) { buffer, count in
