@@ -49,7 +49,13 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
         "Coordination",
         ["Kernels", "Models", "Parallelism", "JobConfiguration", "Observability", subprocess, systemPackage]
     ),
-    ("Diagnostics", ["Numerics", "Kernels", "Collectives", "COpenMPI", "Coordination", subprocess]),
+    (
+        "Diagnostics",
+        [
+            "COpenMPI", "CPlatform", "Numerics", "Kernels", "Collectives", "Observability", "Coordination", subprocess,
+            systemPackage,
+        ]
+    ),
     (
         "Benchmarking",
         [
@@ -74,6 +80,8 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        // Headers alone: the compiler's own macros.
+        .systemLibrary(name: "CPlatform"),
     ]
         + modules.map { .target(name: $0.name, dependencies: $0.dependencies, swiftSettings: settings) }
         + [
@@ -89,6 +97,9 @@ let package = Package(
             .executableTarget(
                 name: "checkpoint-scenarios", dependencies: ["Numerics", "Collectives", "Checkpointing"],
                 path: "Tests/CheckpointScenarios", swiftSettings: settings),
+            .executableTarget(
+                name: "coordination-scenarios", dependencies: ["Numerics", "JobConfiguration", "Coordination"],
+                path: "Tests/CoordinationScenarios", swiftSettings: settings),
             .target(
                 name: "TestSupport", dependencies: ["Numerics", subprocess, systemPackage], path: "Tests/TestSupport",
                 swiftSettings: settings),
@@ -98,6 +109,7 @@ let package = Package(
                 name: "\($0.name)Tests",
                 dependencies: [
                     .init(stringLiteral: $0.name), "TestSupport", "collectives-scenarios", "checkpoint-scenarios",
+                    "coordination-scenarios",
                 ] + $0.dependencies,
                 exclude: $0.name == "Training" ? ["Fixtures"] : [], swiftSettings: settings)
         }

@@ -24,6 +24,13 @@ public enum BLASCoreSelection {
         /// Whether the kernels were chosen here, by this process or the one that started it.
         public let isChosen: Bool
 
+        package init(core: String, suitableCores: [String], isSetByUser: Bool, isChosen: Bool) {
+            self.core = core
+            self.suitableCores = suitableCores
+            self.isSetByUser = isSetByUser
+            self.isChosen = isChosen
+        }
+
         public var isSuitable: Bool { suitableCores.isEmpty || suitableCores.contains(core) }
     }
 

@@ -1,6 +1,7 @@
 import Collectives
 import Foundation
 import JobConfiguration
+import Kernels
 import Numerics
 
 /// This process as a rank: the ranks it was started with, and the threads it may use.

@@ -6,8 +6,8 @@ struct Apus: AsyncParsableCommand {
         commandName: "apus",
         abstract: "Train transformers across MPI processes.",
         subcommands: [
-            TokenizerCommand.self, PrepareCommand.self, WorkerCommand.self, GenerateCommand.self,
-            CheckpointCommand.self, DataCommand.self, ConfigCommand.self, BenchCommand.self,
+            TokenizerCommand.self, PrepareCommand.self, LaunchCommand.self, WorkerCommand.self, GenerateCommand.self,
+            CheckpointCommand.self, DataCommand.self, ConfigCommand.self, BenchCommand.self, DoctorCommand.self,
         ])
 
     static func main() async { await Failure.reportingRun(of: Apus.self) }

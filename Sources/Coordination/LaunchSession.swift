@@ -1,0 +1,143 @@
+import JobConfiguration
+import Observability
+
+/// One start of the workers as the coordinator follows it: shows what they tell, keeps their last words, decides which
+/// signal a stop request becomes, and judges how it ended.
+actor LaunchSession {
+    /// What is to be done to the launcher.
+    enum Action: Hashable, Sendable {
+        /// `mpirun` and `srun` hand SIGUSR1 on to every rank; the ranks agree on a step, save, and leave.
+        case askToSave
+        /// `mpirun` and `srun` end all ranks on all hosts, and then themselves.
+        case endRanks
+        case kill
+    }
+
+    private enum Stop {
+        case none
+        case asked
+        /// Ended before the first step, when there was nothing to save.
+        case beforeStart
+        case forced
+    }
+
+    private static let lastWordsKept = 40
+
+    private let jobName: String
+    /// `mpirun` or `srun`.
+    private let launcher: String
+    private let console: Console
+    private let log: LaunchLog
+    private var renderer = ProgressRenderer(terminalWidth: nil)
+    private var notices = LauncherNotices()
+    private var lastWords: [String] = []
+    private var hasStarted = false
+    private var stop = Stop.none
+
+    init(jobName: String, launcher: String, console: Console, log: sending LaunchLog) {
+        self.jobName = jobName
+        self.launcher = launcher
+        self.console = console
+        self.log = log
+    }
+
+    /// A line of the workers' standard output.
+    func receive(outputLine line: String) {
+        let (words, event) = RunEvent.parse(outputLine: line)
+        if let words {
+            log.append(words)
+            show { $0.render(words: words) }
+        }
+        if let event {
+            if case .started = event { hasStarted = true }
+            show { $0.render(event) }
+        }
+    }
+
+    /// A line of standard error, the launcher's or a worker's.
+    func receive(errorLine line: String) {
+        log.append(line)
+        keep(notices.accept(line))
+    }
+
+    func decide(_ request: StopRequest) -> Action? {
+        switch (stop, request) {
+        case (.none, _) where !hasStarted:
+            stop = .beforeStart
+            note("ending the workers, which have not begun to train")
+            return .endRanks
+        case (.none, .interrupt):
+            stop = .asked
+            note("saving and stopping after this step; Ctrl-C again ends the run without saving")
+            return .askToSave
+        case (.none, .terminate(let signal)):
+            stop = .asked
+            note("\(signal): saving and stopping after this step")
+            return .askToSave
+        case (.asked, .interrupt):
+            stop = .forced
+            note("ending the workers without saving")
+            return .endRanks
+        case (.forced, .interrupt), (.beforeStart, .interrupt): return .kill
+        // A scheduler may repeat its signal; the workers are at it already.
+        case (.asked, .terminate), (.forced, .terminate), (.beforeStart, .terminate): return nil
+        }
+    }
+
+    /// Says how it ended where that was not well, and returns the exit status of `apus launch`.
+    ///
+    /// - Parameter exitCode: That of the launcher, which is the first failing worker's; nil when a signal ended it.
+    func conclude(exitCode: Int32?) -> Int32 {
+        keep(notices.flush())
+        console.writeOutput(renderer.clear())
+        switch (stop, exitCode) {
+        case (_, 0): return ExitStatus.success.rawValue
+        case (.beforeStart, _):
+            note("stopped before the first step; nothing had to be saved")
+            return ExitStatus.stopped.rawValue
+        case (.forced, _):
+            explain("stopped without saving; the last checkpoint is as it was", lastWords: [])
+            return ExitStatus.failure.rawValue
+        case (_, ExitStatus.stopped.rawValue):
+            note("stopped; the same command goes on from the checkpoint")
+            return ExitStatus.stopped.rawValue
+        case (_, ExitStatus.badInput.rawValue):
+            // The workers' words are the message; ranks that met the same mistake said the same.
+            var said: Set<String> = []
+            for line in lastWords where said.insert(line).inserted { console.writeError(line + "\n") }
+            return ExitStatus.badInput.rawValue
+        case (_, nil):
+            explain("\(launcher) was killed", lastWords: lastWords)
+            return ExitStatus.failure.rawValue
+        case (_, let exitCode?):
+            let ending = notices.ending(exitCode: exitCode)
+            explain(ending.map { "\($0)" } ?? "\(launcher) failed with exit code \(exitCode)", lastWords: lastWords)
+            // From 128 on a code tells of a signal, or of the launcher's own failure.
+            return exitCode < 128 ? exitCode : ExitStatus.failure.rawValue
+        }
+    }
+
+    func note(_ text: String) {
+        log.append(text)
+        show { $0.render(words: text) }
+    }
+
+    private func keep(_ words: [String]) {
+        lastWords.append(contentsOf: words)
+        lastWords.removeFirst(max(lastWords.count - Self.lastWordsKept, 0))
+    }
+
+    private func show(_ render: (inout ProgressRenderer) -> String) {
+        renderer.terminalWidth = console.terminalWidth()
+        console.writeOutput(render(&renderer))
+    }
+
+    private func explain(_ problem: String, lastWords: [String]) {
+        var text = "error: job '\(jobName)': \(problem)\n"
+        if !lastWords.isEmpty {
+            text += "the workers' last words:\n" + lastWords.map { "  | \($0)\n" }.joined()
+        }
+        text += "  → all that was said is in \(log.path)\n"
+        console.writeError(text)
+    }
+}

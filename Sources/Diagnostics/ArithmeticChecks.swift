@@ -1,0 +1,89 @@
+import Foundation
+import Kernels
+import Numerics
+import Observability
+
+/// Checks of the matrix products: which kernels, whether they are right, and how fast.
+public enum ArithmeticChecks {
+    /// One product's speed beside the processor's peak, both on one thread.
+    public struct Speed: Hashable, Sendable {
+        public var productGFLOPs: Double
+        public var peakGFLOPs: Double
+
+        public init(productGFLOPs: Double, peakGFLOPs: Double) {
+            self.productGFLOPs = productGFLOPs
+            self.peakGFLOPs = peakGFLOPs
+        }
+    }
+
+    /// Measures for about half a second, then judges.
+    public static func all() -> [Finding] {
+        let state = BLASCoreSelection.state
+        return [kernels(state), products(BLASCoreSelection.checkProducts), speed(measureSpeed(), state)]
+    }
+
+    package static func kernels(_ state: BLASCoreSelection.State) -> Finding {
+        let subject = "OpenBLAS kernels"
+        let origin =
+            state.isSetByUser
+            ? "set by \(BLASCoreSelection.variable)" : state.isChosen ? "chosen by apus" : "chosen by OpenBLAS"
+        let detail = "\(state.core), \(origin)"
+        guard state.isSuitable else {
+            let better = state.suitableCores.first ?? ""
+            return Finding(
+                subject, .warning, "\(detail), though this processor could use \(better)",
+                cure: state.isSetByUser
+                    ? "unset \(BLASCoreSelection.variable), unless it is there for a reason"
+                    : "set \(BLASCoreSelection.variable)=\(better), and install an OpenBLAS built with DYNAMIC_ARCH")
+        }
+        return Finding(subject, .ok, detail)
+    }
+
+    package static func products(_ check: () throws -> Void) -> Finding {
+        let subject = "matrix products"
+        do {
+            try check()
+            return Finding(subject, .ok, "agree with plain loops")
+        } catch let error as ApusError {
+            return Finding(subject, .failed, error.problem, cure: error.remedy)
+        } catch {
+            return Finding(subject, .failed, "\(error)")
+        }
+    }
+
+    package static func speed(_ speed: Speed, _ state: BLASCoreSelection.State) -> Finding {
+        let subject = "speed of one core"
+        let share = speed.productGFLOPs / speed.peakGFLOPs
+        let detail =
+            "\(Quantity.fixed(speed.productGFLOPs, 0)) GFLOP/s in products, \(Quantity.percent(share)) of "
+            + "\(Quantity.fixed(speed.peakGFLOPs, 0)) fused multiply-add peak"
+        guard share >= 0.6 else {
+            let cure =
+                state.isSuitable
+                ? "make sure nothing else is running, then look for a newer OpenBLAS"
+                : "use the kernels that suit this processor, see above"
+            return Finding(subject, .warning, detail, cure: cure)
+        }
+        return Finding(subject, .ok, detail)
+    }
+
+    /// The best of several products of 512 × 512 matrices, which fit the second-level cache.
+    private static func measureSpeed() -> Speed {
+        let size = 512
+        let operands = Arena.allocateAligned(3 * size * size)
+        defer { Arena.deallocate(operands) }
+        operands.initialize(repeating: 0.5, count: 3 * size * size)
+        let (a, b, c) = (operands, operands + size * size, operands + 2 * size * size)
+        let clock = ContinuousClock()
+        let best = (0..<20).map { _ in
+            clock.measure {
+                BLAS.multiply(
+                    m: size, n: size, k: size, BLAS.Factor(a, stride: size), BLAS.Factor(b, stride: size), into: c,
+                    stride: size)
+            }
+        }.min()!
+        return Speed(
+            productGFLOPs: 2 * pow(Double(size), 3) / (best / .seconds(1)) / 1e9,
+            peakGFLOPs: PeakMeasurement.multiplyAddGFLOPs(threads: 1))
+    }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Coordination
+import Foundation
+import JobConfiguration
+
+struct LaunchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "launch", abstract: "Start the workers of a job, follow them, and pass on how they end.",
+        discussion: """
+            Ctrl-C or SIGTERM makes the workers save and end with exit code 75; the same command then goes on from \
+            there. A second Ctrl-C ends them at once. Arguments after -- go to mpirun or srun as they are.
+            """,
+        aliases: ["train"])
+
+    @OptionGroup var options: JobOptions
+
+    @Option(help: "Ranks to start; by default as many as the job's mesh has.")
+    var ranks: Int?
+
+    @Option(help: "What starts the workers: automatic (srun in a Slurm job, otherwise mpirun), mpirun or srun.")
+    var launcher = LaunchRequest.Launcher.automatic
+
+    @Option(help: "An Open MPI hostfile, in place of the job's launch.hostfile.", completion: .file())
+    var hostfile: String?
+
+    @Flag(help: "Print the command that would be run, and stop.")
+    var dryRun = false
+
+    @Argument(parsing: .postTerminator, help: ArgumentHelp("Arguments for mpirun or srun.", valueName: "argument"))
+    var launcherArguments: [String] = []
+
+    func run() async throws {
+        let plan = try LaunchPlan(
+            job: try options.load(),
+            request: LaunchRequest(
+                jobPath: options.job, overrides: options.overrides, ranks: ranks, launcher: launcher,
+                hostfile: hostfile,
+                launcherArguments: launcherArguments, workerExecutable: ThisProgram.path))
+        if dryRun {
+            print(plan.shellCommand)
+            return
+        }
+        let requests = StopRequests()
+        let status = try await Coordinator(plan: plan).run(stopRequests: requests.stream)
+        if status != 0 { throw ExitCode(status) }
+    }
+}
+
+extension LaunchRequest.Launcher: ExpressibleByArgument {}
