@@ -138,7 +138,8 @@ public final class Tape {
 
     /// Operators are moved with their bytes: Swift values do not know their own address.
     private func growOperatorBytes(to size: Int) {
-        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: max(size, operatorBytes.count * 2), alignment: 16)
+        let byteCount = max(size, operatorBytes.count * 2)
+        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 16)
         larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: operatorBytes[..<operatorBytesUsed]))
         operatorBytes.deallocate()
         operatorBytes = larger
