@@ -92,7 +92,7 @@ extension ByteLevelBPE {
     }
 
     /// Merges as files list them: the spellings of both tokens with a space between.
-    var mergeLines: [String] {
+    package var mergeLines: [String] {
         merges.map { spelling(of: $0.pair.left) + " " + spelling(of: $0.pair.right) }
     }
 }
