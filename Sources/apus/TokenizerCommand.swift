@@ -17,10 +17,9 @@ struct TokenizerCommand: ParsableCommand {
                 library reads as well.
                 """)
 
-        @Option(parsing: .upToNextOption, help: "Text or JSON lines files (.gz and .zst too), or folders of them.")
-        var input: [String]
+        @OptionGroup var documents: DocumentOptions
 
-        @Option(name: [.customLong("vocabulary-size")], help: "Tokens of a BPE vocabulary, special tokens included.")
+        @Option(help: "Tokens of a BPE vocabulary, special tokens included.")
         var vocabularySize = 8192
 
         @Option(help: "bpe, character or byte.")
@@ -29,12 +28,10 @@ struct TokenizerCommand: ParsableCommand {
         @Option(help: "How BPE cuts text before merging: gpt2, gpt4 or gpt4o.")
         var pattern = NamedPattern.gpt2
 
-        @Option(parsing: .singleValue, help: "A special token; repeat for more. The first names the end of a document.")
+        @Option(parsing: .singleValue, help: "A special token; repeat for more. <|endoftext|> is what ends a document.")
         var special = ["<|endoftext|>"]
 
-        @Option(
-            help: "A character tokenizer's token for characters that the input doesn't have; also give it as --special."
-        )
+        @Option(help: "A special token for characters that a character tokenizer's input doesn't have.")
         var unknown: String?
 
         @Option(help: "Pairs that come less often are not merged.")
@@ -62,13 +59,13 @@ struct TokenizerCommand: ParsableCommand {
                     vocabularySize: vocabularySize, specialTokens: special, minimumCount: minimumCount,
                     preTokenizer: PreTokenizer(stages: [.pattern(pattern.pattern)])),
                 unknownToken: unknown, pool: pool)
-            let reader = try DocumentReader(paths: input)
+            let reader = try documents.makeReader()
             let clock = ContinuousClock()
             let start = clock.now
             let summary = try reader.forEachDocument { document in
                 try document.bytes.withUnsafeBufferPointer { try training.add($0, name: document.identifier) }
             }
-            let result = try training.finish()
+            let result = try training.finish(corpus: documents.input.joined(separator: ", "))
             let seconds = (clock.now - start) / .seconds(1)
             let path = try format.save(result.tokenizer, to: output)
             let compression = try training.measure(result.tokenizer)

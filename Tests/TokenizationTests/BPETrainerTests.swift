@@ -24,9 +24,9 @@ import Tokenization
     }
 
     @Test func ordersTiesByIds() throws {
-        // Every pair comes twice. Ids rise with the characters of the byte-level alphabet: '!' is the smallest.
-        let tokenizer = try train(["ba", "!z", "zz", "!b", "ba", "!z", "zz", "!b"], size: 260)
-        #expect(tokenizer.mergeLines == ["! b", "! z", "b a", "z z"])
+        // Every pair comes twice.
+        let tokenizer = try train(["dc", "az", "zz", "ad", "dc", "az", "zz", "ad"], size: 260)
+        #expect(tokenizer.mergeLines == ["a d", "a z", "d c", "z z"])
     }
 
     @Test func overlappingPairsAllCount() throws {

@@ -145,11 +145,7 @@ public final class BPETrainer {
         // Documents may be as short as a line: tiles of many keep the threads from queueing for each.
         let work = chunks
         pool.forEachRange(work.count, tileSize: max(1, work.count / (pool.threadCount * 32))) { range, thread in
-            let counter = counters[thread]
-            for index in range {
-                let chunk = work[index]
-                configuration.preTokenizer.forEachPreToken(in: chunk) { counter.table.add(chunk, $0, $1) }
-            }
+            for index in range { counters[thread].table.addPreTokens(of: work[index], configuration.preTokenizer) }
         }
     }
 

@@ -27,6 +27,11 @@ struct PreTokenCounter: ~Copyable, @unchecked Sendable {
         return entries
     }
 
+    /// Counts each pre-token of a text.
+    mutating func addPreTokens(of text: UnsafeBufferPointer<UInt8>, _ preTokenizer: PreTokenizer) {
+        preTokenizer.forEachPreToken(in: text) { add(text, $0, $1) }
+    }
+
     /// Counts the pre-token `start..<end` of `text` `times` times.
     @inline(__always)
     mutating func add(_ text: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, times: Int = 1) {

@@ -56,12 +56,14 @@ public final class TokenizerTraining {
 
     /// - Parameters:
     ///   - configuration: of a byte-pair tokenizer; of the other kinds only the special tokens count.
-    ///   - unknownToken: for characters outside of a character tokenizer's vocabulary; must be a special token.
+    ///   - unknownToken: a special token for characters outside of a character tokenizer's vocabulary; without it they
+    ///     are refused.
     /// - Throws: `ApusError` if the configuration is wrong.
     public init(
         _ kind: TokenizerKind, _ configuration: BPETrainerConfiguration, unknownToken: String? = nil, pool: ThreadPool
     ) throws {
-        specialTokens = configuration.specialTokens
+        let isMissing = unknownToken.map { !configuration.specialTokens.contains($0) } ?? false
+        specialTokens = configuration.specialTokens + (isMissing ? [unknownToken!] : [])
         work =
             switch kind {
             case .bpe: .bpe(try BPETrainer(configuration, pool: pool))
@@ -90,12 +92,12 @@ public final class TokenizerTraining {
         }
     }
 
+    /// - Parameter corpus: what errors call the documents.
     /// - Throws: `ApusError` if no document had any text.
-    public func finish() throws -> Result {
+    public func finish(corpus: String) throws -> Result {
         guard byteCount > 0 else {
             throw ApusError(
-                "training a tokenizer",
-                documentCount == 0 ? "the input has no documents" : "the \(documentCount) documents have no text",
+                "training a tokenizer", "\(corpus) has no text",
                 remedy: "give at least one document that isn't empty.")
         }
         switch work {
