@@ -167,10 +167,7 @@ public struct CheckpointFolder: Sendable {
             + entries.reversed().filter { $0.step > latestStep }
         var damaged: [(entry: Entry, damage: [ApusError])] = []
         for entry in candidates {
-            let damage: [ApusError]
-            do {
-                damage = try CheckpointReader(stepFolder: entry.path, fileSystem: fileSystem).verify()
-            } catch let error as ApusError { damage = [error] }
+            let damage = CheckpointReader.verify(stepFolder: entry.path, fileSystem: fileSystem)
             if damage.isEmpty { return (entry, damaged) }
             damaged.append((entry, damage))
         }

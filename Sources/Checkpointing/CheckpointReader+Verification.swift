@@ -1,6 +1,21 @@
 import Numerics
 
 extension CheckpointReader {
+    /// Verifies the checkpoint that `path` stands for, as in `init(_:)`; a manifest that cannot be read is damage too.
+    ///
+    /// - Returns: the checkpoint's own folder, and one error for each thing that is damaged or missing.
+    /// - Throws: `ApusError` where `path` leads to no checkpoint.
+    public static func verify(_ path: String) throws -> (folder: String, damage: [ApusError]) {
+        let folder = try stepFolder(path, fileSystem: HostFileSystem())
+        return (folder, verify(stepFolder: folder, fileSystem: HostFileSystem()))
+    }
+
+    static func verify(stepFolder path: String, fileSystem: any FileSystem) -> [ApusError] {
+        do {
+            return try CheckpointReader(stepFolder: path, fileSystem: fileSystem).verify()
+        } catch { return [(error as? ApusError) ?? ApusError("verifying \(path)", String(describing: error))] }
+    }
+
     /// Reads every byte and compares it with its hash.
     ///
     /// - Returns: one error for each damaged or missing file or block; none where the checkpoint is intact.

@@ -47,7 +47,7 @@ public final class CheckpointReader {
     /// Far below the usual limit of 1,024 for a process; a checkpoint may have more files than that.
     private static let maximumOpenFiles = 64
 
-    private static func stepFolder(_ path: String, fileSystem: any FileSystem) throws -> String {
+    static func stepFolder(_ path: String, fileSystem: any FileSystem) throws -> String {
         let operation = "opening the checkpoint \(path)"
         let folder = try CheckpointFolder.inRun(path, fileSystem: fileSystem)
         if (try? fileSystem.status("\(path)/\(CheckpointManifest.fileName)")) != nil { return path }

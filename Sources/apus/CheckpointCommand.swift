@@ -33,17 +33,17 @@ struct CheckpointCommand: ParsableCommand {
         var path: String
 
         func run() throws {
-            let reader = try CheckpointReader(path)
-            let damage = reader.verify()
-            if damage.isEmpty {
-                print("\(reader.path): intact")
+            let (folder, damage) = try CheckpointReader.verify(path)
+            guard !damage.isEmpty else {
+                print("\(folder): intact")
                 return
             }
             for error in damage { print("\(error.operation): \(error.problem)") }
+            let count = damage.count == 1 ? "1 part is" : "\(damage.count) parts are"
             throw ApusError(
-                "verifying \(reader.path)", "\(damage.count) parts are damaged or missing",
-                remedy: "copy the files again, or go on from an older checkpoint (apus checkpoint list)", kind: .runtime
-            )
+                "verifying \(folder)", "\(count) damaged or missing",
+                remedy: "copy the files again, or go on from an older checkpoint (apus checkpoint list)",
+                kind: .runtime)
         }
     }
 

@@ -30,7 +30,7 @@ import Testing
                 "--threads", "2", in: folder)
             #expect(trained.isSuccess, "\(trained)")
             #expect(trained.standardError == "")
-            #expect(trained.standardOutput.contains("saved        made/tokenizer.json"))
+            #expect(trained.standardOutput.contains("made/tokenizer.json\n"))
 
             let encoded = try await apus("encode", "--tokenizer", "made", in: folder, standardInput: Self.text)
             #expect(encoded.isSuccess, "\(encoded)")

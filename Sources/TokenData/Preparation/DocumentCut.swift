@@ -1,10 +1,10 @@
 /// Where to cut a document in two.
-enum DocumentCut {
+package enum DocumentCut {
     /// The beginning of a last part that is about `lastFraction` of the text.
     ///
     /// Within half of that part's size around the exact point, the nearest beginning of a paragraph is taken, else of a
     /// line, else of a character. Nil if the text is a single character.
-    static func position(in text: [UInt8], lastFraction: Double) -> Int? {
+    package static func position(in text: [UInt8], lastFraction: Double) -> Int? {
         let lastCount = min(max(Int(Double(text.count) * lastFraction), 1), text.count)
         let target = text.count - lastCount
         // No character is longer than four bytes.

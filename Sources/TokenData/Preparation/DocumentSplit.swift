@@ -7,7 +7,7 @@ public enum SplitSide: String, CaseIterable, Hashable, Sendable { case train, va
 ///
 /// The same document is always on the same side, whatever else is in the corpus and in whatever order, so a corpus can
 /// grow without validation text leaking into training.
-struct DocumentSplit: Sendable {
+package struct DocumentSplit: Sendable {
     let validationFraction: Double
     /// Hashes below this are validation.
     private let threshold: UInt64
@@ -27,7 +27,7 @@ struct DocumentSplit: Sendable {
 
     /// FNV-1a with 64 bits (http://www.isthe.com/chongo/tech/comp/fnv/), mixed once more since its upper bits, which
     /// decide here, depend too little on the last bytes.
-    static func hash(_ bytes: [UInt8]) -> UInt64 {
+    package static func hash(_ bytes: [UInt8]) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
         return Mix.finalize(hash)

@@ -4,9 +4,9 @@ import Foundation
 ///
 /// What is submitted and not yet consumed is bounded, so a slow consumer slows the producer down. The first error, on
 /// whichever side, ends everything and is thrown to the producer.
-final class OrderedPipeline<Item, Result>: @unchecked Sendable {  // All state is behind `condition`.
+package final class OrderedPipeline<Item, Result>: @unchecked Sendable {  // All state is behind `condition`.
     /// Turns items into results; every thread makes its own.
-    typealias Work = (Item) throws -> Result
+    package typealias Work = (Item) throws -> Result
 
     private let consume: (Result) throws -> Void
     private let mostInFlight: Int
@@ -28,7 +28,7 @@ final class OrderedPipeline<Item, Result>: @unchecked Sendable {  // All state i
     ///   - mostInFlight: the most cost that may be submitted and not yet consumed; a single dearer item is let through.
     ///   - makeWork: called once on each thread.
     ///   - consume: called with one result at a time, in order, on any of the threads.
-    init(
+    package init(
         threadCount: Int, mostInFlight: Int, makeWork: @escaping @Sendable () -> Work,
         consume: @escaping (Result) throws -> Void
     ) {
@@ -46,7 +46,7 @@ final class OrderedPipeline<Item, Result>: @unchecked Sendable {  // All state i
     /// Hands an item in, after waiting until there is room for it.
     ///
     /// - Throws: the first error of any thread.
-    func submit(_ item: Item, cost: Int) throws {
+    package func submit(_ item: Item, cost: Int) throws {
         condition.lock()
         defer { condition.unlock() }
         while failure == nil, costInFlight > 0, costInFlight + cost > mostInFlight { condition.wait() }
@@ -62,7 +62,7 @@ final class OrderedPipeline<Item, Result>: @unchecked Sendable {  // All state i
     ///
     /// - Parameter cancelling: drops what isn't consumed yet.
     /// - Throws: the first error of any thread.
-    func finish(cancelling: Bool = false) throws {
+    package func finish(cancelling: Bool = false) throws {
         condition.lock()
         defer { condition.unlock() }
         isClosed = true

@@ -50,7 +50,7 @@ public struct Preparation: Sendable {
             if validationFraction == 0 { folder.removeShards(.validation) }
             return report
         } catch {
-            writers = [:]
+            for writer in writers.values { writer.abandon() }
             folder.removeIfNew()
             throw error
         }

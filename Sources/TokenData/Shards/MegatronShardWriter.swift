@@ -80,6 +80,12 @@ public final class MegatronShardWriter {
         Self.syncFolder(of: prefix)
     }
 
+    /// Removes what was written, unless it was published: at once, whoever still holds the writer.
+    public func abandon() {
+        tokens.abandon()
+        index.abandon()
+    }
+
     /// Makes the renames last through a power cut. Not every file system can; those that can't say so, and that is all.
     private static func syncFolder(of path: String) {
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."

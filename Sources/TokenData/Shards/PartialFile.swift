@@ -22,11 +22,16 @@ final class PartialFile {
         isTemporary = true
     }
 
-    /// Removes what was written, unless it was published.
     deinit {
+        abandon()
+        buffer.deallocate()
+    }
+
+    /// Removes what was written, unless it was published. Nothing can be written afterwards.
+    func abandon() {
         closeDescriptor()
         if isTemporary { unlink(partialPath) }
-        buffer.deallocate()
+        isTemporary = false
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws {
