@@ -9,7 +9,8 @@ let cpu = Context.environment["APUS_CPU"] ?? "native"
 let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .treatAllWarnings(as: .error),
-    .unsafeFlags(["-Xcc", "-march=\(cpu)", "-Xcc", "-mprefer-vector-width=512"]),
+    // A square root that may set `errno` is a branch and a call, which keeps its loop scalar.
+    .unsafeFlags(["-Xcc", "-march=\(cpu)", "-Xcc", "-mprefer-vector-width=512", "-Xcc", "-fno-math-errno"]),
 ]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")

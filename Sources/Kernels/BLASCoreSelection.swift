@@ -81,11 +81,19 @@ public enum BLASCoreSelection {
         let (m, n, k) = (37, 53, 71)
         let a = (0..<m * k).map { Float(($0 * 37) % 101) / 101 - 0.5 }
         let b = (0..<k * n).map { Float(($0 * 53) % 97) / 97 - 0.5 }
-        var c = [Float](repeating: 0, count: m * n)
         for (transposesA, transposesB) in [(false, false), (false, true), (true, false)] {
-            let left = BLAS.Factor(a, stride: transposesA ? m : k, isTransposed: transposesA)
-            let right = BLAS.Factor(b, stride: transposesB ? k : n, isTransposed: transposesB)
-            BLAS.multiply(m: m, n: n, k: k, left, right, into: &c, stride: n)
+            let c = a.withUnsafeBufferPointer { a in
+                b.withUnsafeBufferPointer { b in
+                    [Float](unsafeUninitializedCapacity: m * n) { c, count in
+                        BLAS.multiply(
+                            m: m, n: n, k: k,
+                            .init(a.baseAddress!, stride: transposesA ? m : k, isTransposed: transposesA),
+                            .init(b.baseAddress!, stride: transposesB ? k : n, isTransposed: transposesB),
+                            into: c.baseAddress!, stride: n)
+                        count = m * n
+                    }
+                }
+            }
             for row in 0..<m {
                 for column in 0..<n {
                     let expected = (0..<k).reduce(0.0) { sum, index in

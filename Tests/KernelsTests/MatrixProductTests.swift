@@ -3,11 +3,20 @@ import Numerics
 import Testing
 
 @Suite struct MatrixProductTests {
-    private func random(_ count: Int, _ name: String) -> [Float] {
-        [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-            CounterRandom(seed: 1, name: name).fillNormal(.init(rebasing: buffer[..<count]))
-            initialized = count
+    /// Fixed normal numbers in memory that stays in place, unlike that of an array, while a product refers to it.
+    private final class Numbers {
+        let pointer: UnsafeMutablePointer<Float>
+        let count: Int
+
+        init(_ count: Int, _ name: String) {
+            pointer = Arena.allocateAligned(count)
+            self.count = count
+            CounterRandom(seed: 1, name: name).fillNormal(.init(start: pointer, count: count))
         }
+
+        deinit { Arena.deallocate(pointer) }
+
+        subscript(index: Int) -> Float { pointer[index] }
     }
 
     struct Case: Sendable {
@@ -33,16 +42,16 @@ import Testing
         let (aRows, aColumns) = test.transposesA ? (test.depth, test.rows) : (test.rows, test.depth)
         let (bRows, bColumns) = test.transposesB ? (test.columns, test.depth) : (test.depth, test.columns)
         let (aStride, bStride, cStride) = (aColumns + 3, bColumns + 1, test.columns + 2)
-        let (a, b) = (random(aRows * aStride, "a"), random(bRows * bStride, "b"))
-        let start = random(test.rows * cStride, "c")
+        let (a, b) = (Numbers(aRows * aStride, "a"), Numbers(bRows * bStride, "b"))
+        let (c, start) = (Numbers(test.rows * cStride, "c"), Numbers(test.rows * cStride, "c"))
         // With beta 0 nothing may be read.
-        var c = test.beta == 0 ? [Float](repeating: .nan, count: start.count) : start
+        if test.beta == 0 { c.pointer.update(repeating: .nan, count: c.count) }
         let pool = ThreadPool(threadCount: 2)
-        c.withUnsafeMutableBufferPointer { c in
+        withExtendedLifetime((a, b)) {
             MatrixProduct(
                 rows: test.rows, columns: test.columns, depth: test.depth,
-                .init(a, stride: aStride, isTransposed: test.transposesA),
-                .init(b, stride: bStride, isTransposed: test.transposesB), beta: test.beta, into: c.baseAddress!,
+                .init(a.pointer, stride: aStride, isTransposed: test.transposesA),
+                .init(b.pointer, stride: bStride, isTransposed: test.transposesB), beta: test.beta, into: c.pointer,
                 stride: cStride
             ).run(on: pool)
         }
@@ -67,13 +76,15 @@ import Testing
 
     @Test func everyTileIsFinishedOnceWithItsSumsComplete() {
         let (rows, columns, depth) = (300, 520, 64)
-        let (a, b) = (random(rows * depth, "a"), random(depth * columns, "b"))
+        let (a, b) = (Numbers(rows * depth, "a"), Numbers(depth * columns, "b"))
+        defer { withExtendedLifetime((a, b)) {} }
         func product(_ threads: Int, finishes: Bool) -> [Float] {
             let pool = ThreadPool(threadCount: threads)
             return [Float](unsafeUninitializedCapacity: rows * columns) { buffer, count in
                 let c = buffer.baseAddress!
                 let product = MatrixProduct(
-                    rows: rows, columns: columns, depth: depth, .init(a, stride: depth), .init(b, stride: columns),
+                    rows: rows, columns: columns, depth: depth, .init(a.pointer, stride: depth),
+                    .init(b.pointer, stride: columns),
                     into: c)
                 if finishes {
                     product.run(on: pool) { rowRange, columnRange, _ in
@@ -97,10 +108,10 @@ import Testing
 
     @Test func twoProductsInOneLoopAreThoseOfTwoLoops() {
         let size = 150
-        let (a, b) = (random(size * size, "a"), random(size * size, "b"))
-        // The factors point into the arrays, which must outlive the products.
+        let (a, b) = (Numbers(size * size, "a"), Numbers(size * size, "b"))
         defer { withExtendedLifetime((a, b)) {} }
-        let (left, right) = (BLAS.Factor(a, stride: size), BLAS.Factor(b, stride: size, isTransposed: true))
+        let left = BLAS.Factor(a.pointer, stride: size)
+        let right = BLAS.Factor(b.pointer, stride: size, isTransposed: true)
         func products(_ body: (MatrixProduct, MatrixProduct) -> Void) -> [Float] {
             [Float](unsafeUninitializedCapacity: 2 * size * size) { buffer, count in
                 let c = buffer.baseAddress!
@@ -121,14 +132,18 @@ import Testing
     }
 
     @Test func emptyProducts() {
-        var c: [Float] = [1, 2]
+        let c = UnsafeMutablePointer<Float>.allocate(capacity: 2)
+        defer { c.deallocate() }
+        (c[0], c[1]) = (1, 2)
         let pool = ThreadPool(threadCount: 2)
-        let factor = BLAS.Factor([0], stride: 1)
-        MatrixProduct(rows: 0, columns: 5, depth: 3, factor, factor, into: &c).run(on: pool)
-        MatrixProduct(rows: 5, columns: 0, depth: 3, factor, factor, into: &c).run(on: pool)
-        #expect(c == [1, 2])
-        MatrixProduct(rows: 2, columns: 1, depth: 0, factor, factor, into: &c).run(on: pool)
-        #expect(c == [0, 0], "a sum of nothing")
+        let zero = Numbers(1, "unread")
+        defer { withExtendedLifetime(zero) {} }
+        let factor = BLAS.Factor(zero.pointer, stride: 1)
+        MatrixProduct(rows: 0, columns: 5, depth: 3, factor, factor, into: c).run(on: pool)
+        MatrixProduct(rows: 5, columns: 0, depth: 3, factor, factor, into: c).run(on: pool)
+        #expect(c[0] == 1 && c[1] == 2)
+        MatrixProduct(rows: 2, columns: 1, depth: 0, factor, factor, into: c).run(on: pool)
+        #expect(c[0] == 0 && c[1] == 0, "a sum of nothing")
     }
 }
 
