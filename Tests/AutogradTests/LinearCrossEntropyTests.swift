@@ -194,6 +194,38 @@ import Testing
         expectClose(
             first.weightGradient + second.weightGradient, dense.weightGradient, 1e-5, "weight gradient: shard by shard")
     }
+
+    /// Ranks whose shares of the vocabulary differ must merge equally often, or one waits for ever. By their own shares
+    /// these two would choose one chunk and two.
+    @Test func unequalSharesMergeEquallyOften() {
+        let tokens = 2048
+        let counts = [8192, 8193].map { rows in
+            let tape = Tape(pool: ThreadPool(threadCount: 1))
+            var hidden = [Float](repeating: 0.5, count: tokens)
+            var weight = [Float](repeating: 0.5, count: rows)
+            let counter = MergeCounter()
+            hidden.withUnsafeMutableBufferPointer { hidden in
+                weight.withUnsafeMutableBufferPointer { weight in
+                    let x = tape.bind(hidden.baseAddress!, rows: tokens, columns: 1)
+                    let w = tape.bind(weight.baseAddress!, rows: rows, columns: 1)
+                    tape.isRecording = false
+                    [Int32](repeating: 0, count: tokens).withUnsafeBufferPointer {
+                        _ = tape.linearCrossEntropy(
+                            x, weight: w, targets: $0, scale: 1, vocabularySize: 16_385, reduction: counter)
+                    }
+                }
+            }
+            return counter.merges
+        }
+        #expect(counts[0] == counts[1])
+        #expect(counts[0] > 1)
+    }
+}
+
+private final class MergeCounter: SoftmaxReduction {
+    private(set) var merges = 0
+
+    func merge(_ statistics: UnsafeMutablePointer<Float>, rows: Int) { merges += 1 }
 }
 
 /// Merges the statistics of two threads that stand for ranks.

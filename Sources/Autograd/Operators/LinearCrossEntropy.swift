@@ -14,12 +14,14 @@ extension Tape {
     ///   - weight: `[V, C]`, rows `firstRow..<firstRow + V` of the vocabulary.
     ///   - targets: `[N]` ids; a negative one is left out.
     ///   - scale: Usually 1 / (tokens over which the loss is averaged).
+    ///   - vocabularySize: Rows of the whole vocabulary; where it is split, every rank must give the same, for it decides
+    ///     the chunks and so how often statistics are merged. `V` where it is left out.
     ///   - reduction: Merges statistics over the ranks that hold the other rows; nil where the vocabulary is whole.
     ///     `hidden`'s gradient is then this rank's part, to be summed over the ranks.
     ///   - losses: Receives -log p(target) of each token, `[N]`, 0 where it is left out.
     public func linearCrossEntropy(
         _ hidden: Tensor, weight: Tensor, targets: UnsafeBufferPointer<Int32>, scale: Float, firstRow: Int = 0,
-        reduction: (any SoftmaxReduction)? = nil, losses: UnsafeMutablePointer<Float>? = nil
+        vocabularySize: Int? = nil, reduction: (any SoftmaxReduction)? = nil, losses: UnsafeMutablePointer<Float>? = nil
     ) -> Double {
         precondition(hidden.columns == weight.columns && targets.count == hidden.rows)
         let mark = mark()
@@ -29,7 +31,8 @@ extension Tape {
         let chunks = CrossEntropyChunks(
             hidden: value(hidden), weight: value(weight), columns: hidden.columns, vocabulary: weight.rows,
             firstRow: firstRow, targets: targets, scale: scale, pool: pool)
-        let chunkRows = CrossEntropyChunks.rows(tokens: hidden.rows, vocabulary: weight.rows)
+        let chunkRows = CrossEntropyChunks.rows(
+            tokens: hidden.rows, vocabulary: vocabularySize ?? weight.rows)
 
         var loss = 0.0
         withScratch(chunks.scratchCount(rows: chunkRows)) { scratch in

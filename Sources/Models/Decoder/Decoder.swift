@@ -85,7 +85,7 @@ public struct Decoder: Sendable {
         return context.tape.linearCrossEntropy(
             context.regions.enter(hidden, on: context.tape), weight: context.parameters[head],
             targets: batch.targets, scale: scale, firstRow: context.parameters.rows(of: head).lowerBound,
-            reduction: context.regions.softmaxReduction, losses: losses)
+            vocabularySize: configuration.vocabularySize, reduction: context.regions.softmaxReduction, losses: losses)
     }
 
     /// Scores of the token after each sequence: `[batch × sequence]` ids → `[batch, vocabularySize]`. Not recorded.
