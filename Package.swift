@@ -21,7 +21,7 @@ let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "s
 /// Each module may use only those above it; see the tour of the source tree in README.md.
 let modules: [(name: String, dependencies: [Target.Dependency])] = [
     ("Numerics", []),
-    ("Kernels", ["COpenBLAS", "Numerics"]),
+    ("Kernels", ["COpenBLAS", "CPlatform", "Numerics"]),
     ("Autograd", ["Numerics", "Kernels"]),
     ("Collectives", ["COpenMPI", "Numerics"]),
     ("Optimization", ["Numerics", "Kernels"]),

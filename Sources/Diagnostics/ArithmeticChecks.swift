@@ -78,7 +78,7 @@ public enum ArithmeticChecks {
         let best = (0..<20).map { _ in
             clock.measure {
                 BLAS.multiply(
-                    m: size, n: size, k: size, BLAS.Factor(a, stride: size), BLAS.Factor(b, stride: size), into: c,
+                    m: size, n: size, k: size, MatrixFactor(a, stride: size), MatrixFactor(b, stride: size), into: c,
                     stride: size)
             }
         }.min()!

@@ -68,14 +68,14 @@ public enum AttentionBackward {
         let blockKeys = head.keys + keys.lowerBound * head.keyValueStride
         let blockValues = head.values + keys.lowerBound * head.keyValueStride
         let dOutputs = outputs.gradient + rows.lowerBound * outputs.stride
-        let queryFactor = BLAS.Factor(queries, stride: head.queryStride)
-        let outputFactor = BLAS.Factor(dOutputs, stride: outputs.stride)
+        let queryFactor = MatrixFactor(queries, stride: head.queryStride)
+        let outputFactor = MatrixFactor(dOutputs, stride: outputs.stride)
         BLAS.multiply(
             m: rows.count, n: keys.count, k: headSize, alpha: head.scale, queryFactor,
-            BLAS.Factor(blockKeys, stride: head.keyValueStride, isTransposed: true), into: weights, stride: keys.count)
+            MatrixFactor(blockKeys, stride: head.keyValueStride, isTransposed: true), into: weights, stride: keys.count)
         BLAS.multiply(
             m: rows.count, n: keys.count, k: headSize, outputFactor,
-            BLAS.Factor(blockValues, stride: head.keyValueStride, isTransposed: true), into: scoreGradients,
+            MatrixFactor(blockValues, stride: head.keyValueStride, isTransposed: true), into: scoreGradients,
             stride: keys.count)
         for row in 0..<rows.count {
             let query = rows.lowerBound + row
@@ -103,7 +103,7 @@ public enum AttentionBackward {
         if let dQueries = gradients.queries {
             BLAS.multiply(
                 m: rows.count, n: headSize, k: keys.count, alpha: head.scale,
-                BLAS.Factor(scoreGradients, stride: keys.count), BLAS.Factor(blockKeys, stride: head.keyValueStride),
+                MatrixFactor(scoreGradients, stride: keys.count), MatrixFactor(blockKeys, stride: head.keyValueStride),
                 beta: keys.lowerBound == 0 ? 0 : 1, into: dQueries + rows.lowerBound * head.queryStride,
                 stride: head.queryStride)
         }
@@ -112,11 +112,11 @@ public enum AttentionBackward {
             let offset = keys.lowerBound * head.keyValueStride
             BLAS.multiply(
                 m: keys.count, n: headSize, k: rows.count, alpha: head.scale,
-                BLAS.Factor(scoreGradients, stride: keys.count, isTransposed: true), queryFactor, beta: beta,
+                MatrixFactor(scoreGradients, stride: keys.count, isTransposed: true), queryFactor, beta: beta,
                 into: dKeys + offset, stride: head.keyValueStride)
             BLAS.multiply(
                 m: keys.count, n: headSize, k: rows.count,
-                BLAS.Factor(weights, stride: keys.count, isTransposed: true), outputFactor, beta: beta,
+                MatrixFactor(weights, stride: keys.count, isTransposed: true), outputFactor, beta: beta,
                 into: dValues + offset, stride: head.keyValueStride)
         }
     }

@@ -39,8 +39,8 @@ public enum AttentionForward {
             let blockValues = head.values + firstKey * head.keyValueStride
             BLAS.multiply(
                 m: rows.count, n: keys.count, k: headSize, alpha: head.scale,
-                BLAS.Factor(queries, stride: head.queryStride),
-                BLAS.Factor(blockKeys, stride: head.keyValueStride, isTransposed: true), into: scores,
+                MatrixFactor(queries, stride: head.queryStride),
+                MatrixFactor(blockKeys, stride: head.keyValueStride, isTransposed: true), into: scores,
                 stride: keys.count)
             for row in 0..<rows.count {
                 let position = firstPosition + row
@@ -66,8 +66,8 @@ public enum AttentionForward {
                 }
             }
             BLAS.multiply(
-                m: rows.count, n: headSize, k: keys.count, BLAS.Factor(scores, stride: keys.count),
-                BLAS.Factor(blockValues, stride: head.keyValueStride), beta: firstKey == 0 ? 0 : 1, into: outputs,
+                m: rows.count, n: headSize, k: keys.count, MatrixFactor(scores, stride: keys.count),
+                MatrixFactor(blockValues, stride: head.keyValueStride), beta: firstKey == 0 ? 0 : 1, into: outputs,
                 stride: outputStride)
         }
         for row in 0..<rows.count {

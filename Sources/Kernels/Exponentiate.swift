@@ -18,3 +18,16 @@ public func exponentiate(_ x: UnsafeMutablePointer<Float>, count: Int, minus off
     }
     return Float(total)
 }
+
+/// Replaces each of `count` numbers by e^(x - offset), with offsets of their own, and adds the results to sums of their
+/// own: a row of a matrix whose columns are summed.
+public func exponentiate(
+    _ x: UnsafeMutablePointer<Float>, minus offsets: UnsafePointer<Float>, count: Int,
+    addingTo sums: UnsafeMutablePointer<Float>
+) {
+    for index in 0..<count {
+        let result = exponential(x[index] - offsets[index])
+        x[index] = result
+        sums[index] += result
+    }
+}

@@ -17,3 +17,8 @@ public func multiply(
 ) {
     for i in 0..<count { y[i] = x[i] * factors[i] }
 }
+
+/// Raises each of `count` numbers to another where that is larger.
+public func raise(_ y: UnsafeMutablePointer<Float>, to x: UnsafePointer<Float>, count: Int) {
+    for i in 0..<count { y[i] = x[i] > y[i] ? x[i] : y[i] }
+}

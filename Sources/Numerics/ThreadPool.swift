@@ -8,6 +8,7 @@ public final class ThreadPool: Sendable {
     public let threadCount: Int
 
     private let crew: ThreadCrew?
+    private let memory = Workspace()
 
     public init(threadCount: Int) {
         precondition(threadCount > 0, "a thread pool needs at least one thread, got \(threadCount)")
@@ -19,6 +20,12 @@ public final class ThreadPool: Sendable {
 
     /// Ends the workers. The pool runs every later loop on the caller alone.
     public func shutDown() { crew?.shutDown() }
+
+    /// Memory for the loop that the caller is about to run, uninitialised and aligned to cache lines.
+    ///
+    /// It belongs to the pool, grows to the largest that was asked for, and is the same every time: what one loop left
+    /// there the next may overwrite.
+    public func workspace(floats: Int) -> UnsafeMutablePointer<Float> { memory.reserve(floats) }
 
     /// Runs `body` once for each tile in `0..<tileCount`, on all threads, and returns when all are done.
     ///
@@ -42,5 +49,24 @@ public final class ThreadPool: Sendable {
         forEachTile((count + size - 1) / size) { tile, thread in
             body(tile * size..<min((tile + 1) * size, count), thread)
         }
+    }
+}
+
+/// Used by the one thread that starts the pool's loops.
+private final class Workspace: @unchecked Sendable {
+    private var memory: UnsafeMutablePointer<Float>?
+    private var capacity = 0
+
+    deinit {
+        if let memory { Arena.deallocate(memory) }
+    }
+
+    func reserve(_ floats: Int) -> UnsafeMutablePointer<Float> {
+        if let memory, floats <= capacity { return memory }
+        if let memory { Arena.deallocate(memory) }
+        let larger = Arena.allocateAligned(floats)
+        memory = larger
+        capacity = floats
+        return larger
     }
 }

@@ -22,15 +22,15 @@ import Testing
     struct Case: Sendable {
         let rows: Int, columns: Int, depth: Int
         let transposesA: Bool, transposesB: Bool
-        let beta: Float
+        let accumulates: Bool
 
         static let all = [(1, 1, 1), (1, 40, 33), (3, 5, 7), (16, 16, 16), (65, 33, 129), (200, 300, 40), (530, 70, 9)]
             .flatMap { rows, columns, depth in
                 [(false, false), (false, true), (true, false), (true, true)].flatMap { transposes in
-                    [0, 1, -0.5].map {
+                    [false, true].map {
                         Case(
                             rows: rows, columns: columns, depth: depth, transposesA: transposes.0,
-                            transposesB: transposes.1, beta: $0)
+                            transposesB: transposes.1, accumulates: $0)
                     }
                 }
             }
@@ -44,14 +44,15 @@ import Testing
         let (aStride, bStride, cStride) = (aColumns + 3, bColumns + 1, test.columns + 2)
         let (a, b) = (Numbers(aRows * aStride, "a"), Numbers(bRows * bStride, "b"))
         let (c, start) = (Numbers(test.rows * cStride, "c"), Numbers(test.rows * cStride, "c"))
-        // With beta 0 nothing may be read.
-        if test.beta == 0 { c.pointer.update(repeating: .nan, count: c.count) }
+        // What is overwritten must not be read.
+        if !test.accumulates { c.pointer.update(repeating: .nan, count: c.count) }
         let pool = ThreadPool(threadCount: 2)
         withExtendedLifetime((a, b)) {
             MatrixProduct(
                 rows: test.rows, columns: test.columns, depth: test.depth,
                 .init(a.pointer, stride: aStride, isTransposed: test.transposesA),
-                .init(b.pointer, stride: bStride, isTransposed: test.transposesB), beta: test.beta, into: c.pointer,
+                .init(b.pointer, stride: bStride, isTransposed: test.transposesB), accumulates: test.accumulates,
+                into: c.pointer,
                 stride: cStride
             ).run(on: pool)
         }
@@ -63,12 +64,12 @@ import Testing
                     let right = test.transposesB ? b[column * bStride + k] : b[k * bStride + column]
                     return sum + Double(left) * Double(right)
                 }
-                let before = test.beta == 0 ? 0 : Double(test.beta) * Double(start[row * cStride + column])
+                let before = test.accumulates ? Double(start[row * cStride + column]) : 0
                 worst = max(worst, abs(Double(c[row * cStride + column]) - sum - before))
             }
             for column in test.columns..<cStride {
                 let index = row * cStride + column
-                #expect(test.beta == 0 ? c[index].isNaN : c[index] == start[index])
+                #expect(test.accumulates ? c[index] == start[index] : c[index].isNaN)
             }
         }
         #expect(worst < 1e-5 * Double(test.depth).squareRoot() + 1e-5)
@@ -106,29 +107,28 @@ import Testing
         }
     }
 
-    @Test func twoProductsInOneLoopAreThoseOfTwoLoops() {
-        let size = 150
-        let (a, b) = (Numbers(size * size, "a"), Numbers(size * size, "b"))
+    /// The order of sums must depend on the depth alone: not on the vectors, nor on what part of a matrix is computed.
+    @Test(arguments: [(50, 70, 1000), (13, 16, 385), (96, 100, 384)])
+    func sameBitsWithAllVectorsAndForAnyPart(rows: Int, columns: Int, depth: Int) {
+        let (a, b) = (Numbers(rows * depth, "a"), Numbers(depth * columns, "b"))
         defer { withExtendedLifetime((a, b)) {} }
-        let left = BLAS.Factor(a.pointer, stride: size)
-        let right = BLAS.Factor(b.pointer, stride: size, isTransposed: true)
-        func products(_ body: (MatrixProduct, MatrixProduct) -> Void) -> [Float] {
-            [Float](unsafeUninitializedCapacity: 2 * size * size) { buffer, count in
-                let c = buffer.baseAddress!
-                body(
-                    MatrixProduct(rows: size, columns: size, depth: size, left, right, into: c),
-                    MatrixProduct(rows: size, columns: size, depth: size, right, left, into: c + size * size))
-                count = 2 * size * size
+        let pool = ThreadPool(threadCount: 1)
+        func product(_ vectors: VectorWidth, rows: Range<Int>, columns range: Range<Int>) -> [Float] {
+            [Float](unsafeUninitializedCapacity: rows.count * range.count) { c, count in
+                MatrixProduct(
+                    rows: rows.count, columns: range.count, depth: depth,
+                    MatrixFactor(a.pointer + rows.lowerBound * depth, stride: depth),
+                    MatrixFactor(b.pointer + range.lowerBound, stride: columns), into: c.baseAddress!
+                ).run(on: pool, with: vectors)
+                count = rows.count * range.count
             }
         }
-        let pool = ThreadPool(threadCount: 2)
-        let together = products { MatrixProduct.run($0, $1, on: pool) }
-        let oneByOne = products {
-            $0.run(on: pool)
-            $1.run(on: pool)
-        }
-        let isSame = together == oneByOne
+        let whole = product(.bits256, rows: 0..<rows, columns: 0..<columns)
+        let isSame = product(.bits512, rows: 0..<rows, columns: 0..<columns) == whole
         #expect(isSame)
+        let part = product(.bits512, rows: 5..<9, columns: 3..<columns)
+        let expected = (5..<9).flatMap { row in whole[row * columns + 3..<(row + 1) * columns] }
+        #expect(part == expected)
     }
 
     @Test func emptyProducts() {
@@ -138,7 +138,7 @@ import Testing
         let pool = ThreadPool(threadCount: 2)
         let zero = Numbers(1, "unread")
         defer { withExtendedLifetime(zero) {} }
-        let factor = BLAS.Factor(zero.pointer, stride: 1)
+        let factor = MatrixFactor(zero.pointer, stride: 1)
         MatrixProduct(rows: 0, columns: 5, depth: 3, factor, factor, into: c).run(on: pool)
         MatrixProduct(rows: 5, columns: 0, depth: 3, factor, factor, into: c).run(on: pool)
         #expect(c[0] == 1 && c[1] == 2)
@@ -147,38 +147,45 @@ import Testing
     }
 }
 
-@Suite struct ProductTilesTests {
+@Suite struct ProductCutTests {
     private static let shapes = [
         (1, 1, 1), (1, 768, 768), (17, 5, 1000), (256, 768, 768), (256, 50_257, 768), (1024, 3072, 768),
-        (4096, 1536, 384),
-        (384, 384, 4096), (50_257, 768, 256), (4096, 12_288, 4096),
+        (4096, 1536, 384), (384, 384, 4096), (50_257, 768, 256), (80, 768, 50_257), (4096, 12_288, 4096), (3, 3, 0),
     ]
 
-    @Test(arguments: shapes)
-    func tilesCoverTheResultOnce(rows: Int, columns: Int, depth: Int) {
-        let tiles = ProductTiles(rows: rows, columns: columns, depth: depth)
-        var covered = 0
-        for tile in 0..<tiles.count {
-            let ranges = tiles.ranges(of: tile)
-            #expect(!ranges.rows.isEmpty && !ranges.columns.isEmpty)
-            #expect(ranges.rows.upperBound <= rows && ranges.columns.upperBound <= columns)
-            #expect(ranges.rows.lowerBound % tiles.tileRows == 0 && ranges.columns.lowerBound % tiles.tileColumns == 0)
-            covered += ranges.rows.count * ranges.columns.count
+    @Test(arguments: shapes, [1, 2, 5])
+    func tilesOfAllSlabsCoverTheProductOnce(shape: (rows: Int, columns: Int, depth: Int), threads: Int) {
+        for (tileRows, tileColumns) in [(6, 16), (8, 48)] {
+            let cut = ProductCut(
+                rows: shape.rows, columns: shape.columns, depth: shape.depth, tileRows: tileRows,
+                tileColumns: tileColumns)
+            var covered = 0
+            cut.forEachSlab { slab in
+                let grid = cut.grid(for: slab, threads: threads)
+                let depth = slab.depthBlocks.reduce(0) { $0 + cut.depthRange($1).count }
+                for index in 0..<grid.count {
+                    let (rows, panels) = cut.tile(index, of: grid, in: slab)
+                    #expect(!rows.isEmpty && !panels.isEmpty && rows.count <= 96 + tileRows)
+                    let columns = min(panels.upperBound * tileColumns, shape.columns) - panels.lowerBound * tileColumns
+                    covered += rows.count * columns * max(depth, 1)
+                }
+            }
+            #expect(covered == shape.rows * shape.columns * max(shape.depth, 1))
         }
-        #expect(covered == rows * columns)
     }
 
-    @Test func twoThreadsHaveEqualSharesOfLargeProducts() {
-        for (rows, columns, depth) in Self.shapes where rows * columns * depth > 100_000_000 {
-            let tiles = ProductTiles(rows: rows, columns: columns, depth: depth)
-            let areas = (0..<tiles.count).map { tiles.ranges(of: $0).rows.count * tiles.ranges(of: $0).columns.count }
-            #expect(areas.count >= 2)
-            let largest = areas.max()!
-            #expect((areas.count + 1) / 2 * largest <= rows * columns / 2 * 11 / 10)
+    @Test func blocksOfDepthDependOnTheDepthAlone() {
+        for (rows, columns, depth) in Self.shapes {
+            let cut = ProductCut(rows: rows, columns: columns, depth: depth, tileRows: 6, tileColumns: 16)
+            let other = ProductCut(rows: 1, columns: 1, depth: depth, tileRows: 8, tileColumns: 48)
+            #expect(cut.depthBlocks == other.depthBlocks)
+            #expect((0..<cut.depthBlocks).allSatisfy { cut.depthRange($0) == other.depthRange($0) })
+            #expect((0..<cut.depthBlocks).allSatisfy { cut.depthRange($0).count <= ProductCut.largestDepthBlock })
         }
     }
 
     @Test func smallProductsAreOneTile() {
-        #expect(ProductTiles(rows: 8, columns: 8, depth: 8).count == 1)
+        let cut = ProductCut(rows: 8, columns: 8, depth: 8, tileRows: 8, tileColumns: 48)
+        cut.forEachSlab { #expect(cut.grid(for: $0, threads: 4).count == 1) }
     }
 }

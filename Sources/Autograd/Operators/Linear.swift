@@ -77,21 +77,18 @@ struct Linear: Operator {
     /// dX = dS·W and dW = dSᵀ·X, from the gradient of the sums.
     private func multiply(_ sumsGradient: UnsafePointer<Float>, on tape: Tape) {
         let (inputs, outputs) = (x.columns, y.columns)
-        let xProduct = tape.gradientSink(x).map {
+        if let sink = tape.gradientSink(x) {
             MatrixProduct(
                 rows: x.rows, columns: inputs, depth: outputs, .init(sumsGradient, stride: outputs),
-                .init(tape.value(weight), stride: inputs), beta: $0.beta, into: $0.pointer)
+                .init(tape.value(weight), stride: inputs), accumulates: sink.accumulates, into: sink.pointer
+            ).run(on: tape.pool)
         }
-        let weightProduct = tape.gradientSink(weight).map {
+        if let sink = tape.gradientSink(weight) {
             MatrixProduct(
                 rows: outputs, columns: inputs, depth: x.rows,
                 .init(sumsGradient, stride: outputs, isTransposed: true), .init(tape.value(x), stride: inputs),
-                beta: $0.beta, into: $0.pointer)
-        }
-        switch (xProduct, weightProduct) {
-        case (let first?, let second?): MatrixProduct.run(first, second, on: tape.pool)
-        case (let product?, nil), (nil, let product?): product.run(on: tape.pool)
-        case (nil, nil): break
+                accumulates: sink.accumulates, into: sink.pointer
+            ).run(on: tape.pool)
         }
     }
 }

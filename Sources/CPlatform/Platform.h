@@ -1,5 +1,5 @@
-// Which vector instructions the compiler was allowed to use. Swift has no conditions for them; clang's macros follow the
-// same -march that the Swift code is built with.
+// What Swift has no words for: which vector instructions the compiler was allowed to use (clang's macros follow the same
+// -march that the Swift code is built with), and prefetching.
 #pragma once
 #include <stdbool.h>
 
@@ -82,3 +82,6 @@ static inline bool apus_built_with_avx512_bf16(void) {
     return false;
 #endif
 }
+
+// Asks for a cache line that will be written soon.
+static inline void apus_prefetch_for_write(const void *address) { __builtin_prefetch(address, 1, 3); }

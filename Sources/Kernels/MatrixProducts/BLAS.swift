@@ -2,28 +2,6 @@ import COpenBLAS
 
 /// Single-precision matrix products of OpenBLAS over row-major matrices.
 public enum BLAS {
-    /// A factor of a product: a row-major matrix in memory, used as it lies or transposed.
-    public struct Factor: BitwiseCopyable {
-        public let pointer: UnsafePointer<Float>
-        /// Floats from the start of a row in memory to the start of the next.
-        public let stride: Int
-        public let isTransposed: Bool
-
-        @inlinable
-        public init(_ pointer: UnsafePointer<Float>, stride: Int, isTransposed: Bool = false) {
-            self.pointer = pointer
-            self.stride = stride
-            self.isTransposed = isTransposed
-        }
-
-        /// The factor without its first rows and columns, counted as the product sees them.
-        @inlinable
-        public func dropping(rows: Int, columns: Int) -> Factor {
-            let offset = isTransposed ? columns * stride + rows : rows * stride + columns
-            return Factor(pointer + offset, stride: stride, isTransposed: isTransposed)
-        }
-    }
-
     /// Evaluated before the first product: makes every product run on the thread that asks for it.
     ///
     /// Work is split over a `ThreadPool` instead, so that what follows a product runs while its tile is in cache, and so
@@ -34,7 +12,7 @@ public enum BLAS {
     ///
     /// With `beta` 0 nothing is read from `c`.
     public static func multiply(
-        m: Int, n: Int, k: Int, alpha: Float = 1, _ a: Factor, _ b: Factor, beta: Float = 0,
+        m: Int, n: Int, k: Int, alpha: Float = 1, _ a: MatrixFactor, _ b: MatrixFactor, beta: Float = 0,
         into c: UnsafeMutablePointer<Float>, stride: Int
     ) {
         guard m > 0, n > 0 else { return }
@@ -51,7 +29,8 @@ public enum BLAS {
 
     /// The product of a single row, without the packing of `b` that only pays for many: generation is made of these.
     private static func multiplyRow(
-        n: Int, k: Int, alpha: Float, _ a: Factor, _ b: Factor, beta: Float, into c: UnsafeMutablePointer<Float>
+        n: Int, k: Int, alpha: Float, _ a: MatrixFactor, _ b: MatrixFactor, beta: Float,
+        into c: UnsafeMutablePointer<Float>
     ) {
         let isWeight = b.isTransposed
         cblas_sgemv(
