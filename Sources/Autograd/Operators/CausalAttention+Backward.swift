@@ -52,7 +52,7 @@ struct CausalAttention: Operator {
         let blocks = AttentionBackwardBlocks(
             shape: shape, inputs: AttentionInputs(qkv: tape.value(qkv), shape: shape, dropout: dropout), dy: dy,
             products: products, logSumExp: logSumExp, gradient: gradient)
-        let scratchCount = AttentionBackward.scratchCount
+        let scratchCount = AttentionBackward.scratchCount(headSize: shape.headSize)
         tape.withScratch(tape.pool.threadCount * scratchCount) { scratch in
             if blocks.splitsGroups(over: tape.pool.threadCount) {
                 tape.pool.forEachTile(blocks.keyTiles + blocks.queryTiles) { tile, thread in
@@ -86,65 +86,61 @@ private struct AttentionBackwardBlocks {
     let logSumExp: UnsafePointer<Float>
     let gradient: UnsafeMutablePointer<Float>
 
-    private let keyBlock = AttentionBackward.keyBlock
-    private let queryBlock = AttentionBackward.queryBlock
-
     var groups: Int { shape.batch * shape.keyValueHeads }
-    private var keyBlocks: Int { (shape.sequence + keyBlock - 1) / keyBlock }
-    private var queryBlocks: Int { (shape.sequence + queryBlock - 1) / queryBlock }
-    var keyTiles: Int { groups * keyBlocks }
-    var queryTiles: Int { shape.batch * shape.heads * queryBlocks }
+    private var blocks: Int { (shape.sequence + AttentionBackward.block - 1) / AttentionBackward.block }
+    var keyTiles: Int { groups * blocks }
+    var queryTiles: Int { shape.batch * shape.heads * blocks }
 
     /// Whether the second order ends sooner: 7/5 of the work spread evenly against whole groups.
     func splitsGroups(over threads: Int) -> Bool {
         let rounds = (groups + threads - 1) / threads
-        return keyBlocks > 1 && 5 * rounds * threads > 7 * groups
+        return blocks > 1 && 5 * rounds * threads > 7 * groups
     }
 
-    /// All gradients of a group, key block by key block.
+    /// All gradients of a group.
     func runGroup(_ group: Int, scratch: UnsafeMutablePointer<Float>) {
-        for block in 0..<keyBlocks { runKeyBlock(block, group: group, withQueries: true, scratch: scratch) }
+        forEachHead(of: group) { head, sequence, isFirst in
+            for queries in 0..<blocks {
+                run(
+                    head: head, sequence: sequence, queries: queries, keys: 0..<queries + 1, isFirstHead: isFirst,
+                    withQueries: true, withKeys: true, scratch: scratch)
+            }
+        }
     }
 
     /// The gradients of one block of keys and values.
     func runKeyTile(_ tile: Int, scratch: UnsafeMutablePointer<Float>) {
-        runKeyBlock(tile % keyBlocks, group: tile / keyBlocks, withQueries: false, scratch: scratch)
-    }
-
-    private func runKeyBlock(
-        _ block: Int, group: Int, withQueries: Bool, scratch: UnsafeMutablePointer<Float>
-    ) {
-        let (sequence, keyValueHead) = group.quotientAndRemainder(dividingBy: shape.keyValueHeads)
-        let keys = block * keyBlock..<min((block + 1) * keyBlock, shape.sequence)
-        var accumulates = false
-        for head in keyValueHead * shape.groupSize..<(keyValueHead + 1) * shape.groupSize {
-            for queryBlock in keys.lowerBound / queryBlock..<queryBlocks {
+        let (group, keys) = tile.quotientAndRemainder(dividingBy: blocks)
+        forEachHead(of: group) { head, sequence, isFirst in
+            for queries in keys..<blocks {
                 run(
-                    head: head, sequence: sequence, queryBlock: queryBlock, keys: keys, withQueries: withQueries,
-                    withKeys: true, accumulates: accumulates, scratch: scratch)
-                accumulates = true
+                    head: head, sequence: sequence, queries: queries, keys: keys..<keys + 1, isFirstHead: isFirst,
+                    withQueries: false, withKeys: true, scratch: scratch)
             }
         }
     }
 
     /// The gradients of one block of queries.
     func runQueryTile(_ tile: Int, scratch: UnsafeMutablePointer<Float>) {
-        let (index, reversedBlock) = tile.quotientAndRemainder(dividingBy: queryBlocks)
+        let (index, reversedBlock) = tile.quotientAndRemainder(dividingBy: blocks)
         let (sequence, head) = index.quotientAndRemainder(dividingBy: shape.heads)
         // The last block sees the most keys and goes first.
-        let block = queryBlocks - 1 - reversedBlock
-        let end = min((block + 1) * queryBlock, shape.sequence)
-        for firstKey in stride(from: 0, to: end, by: keyBlock) {
-            run(
-                head: head, sequence: sequence, queryBlock: block,
-                keys: firstKey..<min(firstKey + keyBlock, shape.sequence), withQueries: true, withKeys: false,
-                accumulates: false, scratch: scratch)
+        let queries = blocks - 1 - reversedBlock
+        run(
+            head: head, sequence: sequence, queries: queries, keys: 0..<queries + 1, isFirstHead: false,
+            withQueries: true, withKeys: false, scratch: scratch)
+    }
+
+    private func forEachHead(of group: Int, _ body: (_ head: Int, _ sequence: Int, _ isFirst: Bool) -> Void) {
+        let (sequence, keyValueHead) = group.quotientAndRemainder(dividingBy: shape.keyValueHeads)
+        for index in 0..<shape.groupSize {
+            body(keyValueHead * shape.groupSize + index, sequence, index == 0)
         }
     }
 
     private func run(
-        head: Int, sequence: Int, queryBlock block: Int, keys: Range<Int>, withQueries: Bool, withKeys: Bool,
-        accumulates: Bool, scratch: UnsafeMutablePointer<Float>
+        head: Int, sequence: Int, queries: Int, keys: Range<Int>, isFirstHead: Bool, withQueries: Bool,
+        withKeys: Bool, scratch: UnsafeMutablePointer<Float>
     ) {
         let statistics = (sequence * shape.heads + head) * shape.sequence
         let outputs = AttentionBackward.Outputs(
@@ -152,13 +148,14 @@ private struct AttentionBackwardBlocks {
             stride: shape.outputColumns, logSumExp: logSumExp + statistics, products: products + statistics)
         let sequenceGradient = gradient + sequence * shape.sequence * shape.inputColumns
         let keyGradient = sequenceGradient + shape.outputColumns + head / shape.groupSize * shape.headSize
+        let first = queries * AttentionBackward.block
         AttentionBackward.run(
             inputs.head(head, sequence: sequence), outputs,
-            rows: block * queryBlock..<min((block + 1) * queryBlock, shape.sequence), keys: keys,
+            rows: first..<min(first + AttentionBackward.block, shape.sequence), keyBlocks: keys,
+            isFirstHead: isFirstHead,
             into: .init(
                 queries: withQueries ? sequenceGradient + head * shape.headSize : nil,
-                keysAndValues: withKeys ? (keyGradient, keyGradient + shape.keyValueColumns) : nil,
-                accumulates: accumulates),
+                keysAndValues: withKeys ? (keyGradient, keyGradient + shape.keyValueColumns) : nil),
             scratch: scratch)
     }
 }

@@ -61,7 +61,7 @@ extension Tape {
     ) {
         let shape = inputs.shape
         let blocks = (shape.sequence + AttentionForward.queryBlock - 1) / AttentionForward.queryBlock
-        let scratchCount = AttentionForward.scratchCount
+        let scratchCount = AttentionForward.scratchCount(headSize: shape.headSize)
         withScratch(pool.threadCount * scratchCount) { scratch in
             pool.forEachTile(shape.batch * shape.heads * blocks) { tile, thread in
                 let sequence = tile / blocks / shape.heads

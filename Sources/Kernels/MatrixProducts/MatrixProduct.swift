@@ -59,14 +59,23 @@ public struct MatrixProduct {
     private func run<Tile: RegisterTile>(
         _: Tile.Type, on pool: ThreadPool, finish: (_ rows: Range<Int>, _ columns: Range<Int>, _ thread: Int) -> Void
     ) {
+        if rows <= Tile.Narrow.columns, b.isTransposed, !a.isTransposed, !accumulates {
+            runFewRows(Tile.Narrow.self, on: pool, finish: finish)
+            return
+        }
         let cut = ProductCut(
             rows: rows, columns: columns, depth: depth, tileRows: Tile.rows, tileColumns: Tile.columns)
         let leftFloats = a.isTransposed ? (cut.leftFloats + 15) / 16 * 16 : 0
         let packed = pool.workspace(floats: cut.slabFloats + pool.threadCount * leftFloats)
         let left = packed + cut.slabFloats
         cut.forEachSlab { slab in
-            pool.forEachTile(slab.panels.count) { panel, _ in
-                pack(panel: slab.panels.lowerBound + panel, of: slab, cut, into: packed)
+            let groups = cut.panelGroups(of: slab)
+            pool.forEachTile(groups * slab.depthBlocks.count) { index, _ in
+                let (block, group) = index.quotientAndRemainder(dividingBy: groups)
+                pack(
+                    cut.panels(ofGroup: group, in: slab), depthBlock: slab.depthBlocks.lowerBound + block, of: slab,
+                    cut,
+                    into: packed)
             }
             let grid = cut.grid(for: slab, threads: pool.threadCount)
             let isLast = slab.depthBlocks.upperBound == cut.depthBlocks
@@ -86,16 +95,16 @@ public struct MatrixProduct {
         }
     }
 
-    private func pack(panel: Int, of slab: ProductCut.Slab, _ cut: ProductCut, into packed: UnsafeMutablePointer<Float>)
-    {
-        let first = panel * cut.tileColumns
-        for block in slab.depthBlocks {
-            let range = cut.depthRange(block)
-            packRightPanel(
-                b.dropping(rows: range.lowerBound, columns: first), depth: range.count,
-                columns: min(cut.tileColumns, columns - first), width: cut.tileColumns,
-                into: packed + cut.offset(panel: panel, depthBlock: block, in: slab))
-        }
+    private func pack(
+        _ panels: Range<Int>, depthBlock: Int, of slab: ProductCut.Slab, _ cut: ProductCut,
+        into packed: UnsafeMutablePointer<Float>
+    ) {
+        let first = panels.lowerBound * cut.tileColumns
+        let depth = cut.depthRange(depthBlock)
+        packRightPanels(
+            b.dropping(rows: depth.lowerBound, columns: first), depth: depth.count,
+            columns: min(panels.count * cut.tileColumns, columns - first), width: cut.tileColumns,
+            into: packed + cut.offset(panel: panels.lowerBound, depthBlock: depthBlock, in: slab))
     }
 
     /// Adds one block of depth to a tile of the result.

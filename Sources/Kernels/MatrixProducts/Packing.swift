@@ -1,34 +1,55 @@
 // Factors are copied into the order in which register tiles read them, once for many uses, so that the inner loop reads
 // whole cache lines one after the other.
 
-/// Copies one panel of the right factor: `[depth, width]`, columns beyond the factor's filled with zeros.
+/// Copies panels of the right factor that lie side by side: `[panel][depth, width]`, columns beyond the factor's filled
+/// with zeros.
 ///
 /// - Parameters:
-///   - b: starts at the panel's first row and column.
-///   - columns: of the factor in this panel, at most `width`.
+///   - b: starts at the first panel's first row and column.
+///   - columns: of the factor in these panels.
 ///   - width: a multiple of 8.
 @inline(__always)
-func packRightPanel(
-    _ b: MatrixFactor, depth: Int, columns: Int, width: Int, into panel: UnsafeMutablePointer<Float>
+func packRightPanels(
+    _ b: MatrixFactor, depth: Int, columns: Int, width: Int, into panels: UnsafeMutablePointer<Float>
 ) {
-    switch (b.isTransposed, columns == width) {
-    case (true, true): transposeRows(b.pointer, stride: b.stride, count: depth, rows: width, into: panel)
-    case (false, true):
+    let whole = columns / width
+    if b.isTransposed {
+        for panel in 0..<whole {
+            transposeRows(
+                b.pointer + panel &* width &* b.stride, stride: b.stride, count: depth, rows: width,
+                into: panels + panel &* width &* depth, targetStride: width)
+        }
+    } else {
+        // Along the rows, so that memory is read in order.
         for k in 0..<depth {
-            let (source, target) = (b.pointer + k &* b.stride, panel + k &* width)
-            var column = 0
-            while column < width {
-                copyEight(source + column, to: target + column)
-                column &+= 8
+            for panel in 0..<whole {
+                let source = b.pointer + (k &* b.stride &+ panel &* width)
+                let target = panels + (panel &* depth &+ k) &* width
+                var column = 0
+                while column < width {
+                    copyEight(source + column, to: target + column)
+                    column &+= 8
+                }
             }
         }
-    case (_, false):
-        let (rowStride, columnStride) = b.isTransposed ? (1, b.stride) : (b.stride, 1)
-        for k in 0..<depth {
-            let target = panel + k &* width
-            for column in 0..<columns { target[column] = b.pointer[k &* rowStride &+ column &* columnStride] }
-            for column in columns..<width { target[column] = 0 }
-        }
+    }
+    if whole &* width < columns {
+        packEdge(
+            b.dropping(rows: 0, columns: whole &* width), depth: depth, columns: columns &- whole &* width,
+            width: width,
+            into: panels + whole &* width &* depth)
+    }
+}
+
+/// A panel of which only the first columns are the factor's.
+private func packEdge(
+    _ b: MatrixFactor, depth: Int, columns: Int, width: Int, into panel: UnsafeMutablePointer<Float>
+) {
+    let (rowStride, columnStride) = b.isTransposed ? (1, b.stride) : (b.stride, 1)
+    for k in 0..<depth {
+        let target = panel + k * width
+        for column in 0..<columns { target[column] = b.pointer[k * rowStride + column * columnStride] }
+        for column in columns..<width { target[column] = 0 }
     }
 }
 
@@ -76,25 +97,29 @@ private func copyEight(_ source: UnsafePointer<Float>, to target: UnsafeMutableP
         of: UnsafeRawPointer(source).loadUnaligned(as: SIMD8<Float>.self), as: SIMD8<Float>.self)
 }
 
-/// Writes the transpose of a few long rows: element (r, k) goes to `target[k·rows + r]`.
-///
-/// - Parameter rows: a multiple of 8.
+/// Writes the transpose of some rows: element (r, k) goes to `target[k·targetStride + r]`.
 @inline(__always)
-private func transposeRows(
-    _ source: UnsafePointer<Float>, stride: Int, count: Int, rows: Int, into target: UnsafeMutablePointer<Float>
+func transposeRows(
+    _ source: UnsafePointer<Float>, stride: Int, count: Int, rows: Int, into target: UnsafeMutablePointer<Float>,
+    targetStride: Int
 ) {
     var k = 0
-    while k &+ 4 <= count {
-        var row = 0
-        while row < rows {
-            transposeBlock(source + (row &* stride &+ k), stride: stride, into: target + (k &* rows &+ row), rows)
-            row &+= 8
-        }
-        k &+= 4
-    }
     while k < count {
-        for row in 0..<rows { target[k &* rows &+ row] = source[row &* stride &+ k] }
-        k &+= 1
+        var row = 0
+        if k &+ 4 <= count {
+            while row &+ 8 <= rows {
+                transposeBlock(
+                    source + (row &* stride &+ k), stride: stride, into: target + (k &* targetStride &+ row),
+                    targetStride)
+                row &+= 8
+            }
+        }
+        let end = min(k &+ 4, count)
+        while row < rows {
+            for element in k..<end { target[element &* targetStride &+ row] = source[row &* stride &+ element] }
+            row &+= 1
+        }
+        k = end
     }
 }
 

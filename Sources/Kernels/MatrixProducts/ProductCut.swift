@@ -14,15 +14,20 @@ package struct ProductCut {
     /// the first-level cache beside the rows of the left one.
     package static let largestDepthBlock = 384
     /// Floats of the right factor that are packed at one time: what the last-level cache holds.
-    private static let slabFloats = 2 << 20
+    private static let slabFloats = 1 << 20
     /// Rows of a tile: with a block of depth, what the second-level cache holds of the left factor.
     static let largestTileRows = 96
     /// Tiles for each thread, where the result is large enough, so that all end at nearly the same time.
     private static let tilesPerThread = 8
-    /// Multiply-adds, and panels of the right factor, below which a tile is not cut further: handing it out, and packing
-    /// its rows once more, would show.
+    /// Multiply-adds below which a tile is not cut further: handing it out would show.
     private static let leastWork = 2 << 20
-    private static let fewestPanels = 6
+    /// Register tiles in a tile's height, and columns in its width, below which it is not cut further for a better
+    /// balance: panels of the right factor would be fetched, and rows of the left one packed, too often.
+    private static let fewestRegisterTiles = 4
+    private static let fewestColumns = 384
+
+    /// Columns that are packed at one time: half a page of each row.
+    private static let groupColumns = 512
 
     package let depthBlocks: Int
     let panels: Int
@@ -88,6 +93,16 @@ package struct ProductCut {
             * (depthBefore * slab.panels.count + (panel - slab.panels.lowerBound) * depth.count)
     }
 
+    /// Groups of panels that are packed at one time.
+    func panelGroups(of slab: Slab) -> Int {
+        max(1, (slab.panels.count * tileColumns + Self.groupColumns - 1) / Self.groupColumns)
+    }
+
+    func panels(ofGroup group: Int, in slab: Slab) -> Range<Int> {
+        let (count, groups, start) = (slab.panels.count, panelGroups(of: slab), slab.panels.lowerBound)
+        return start + count * group / groups..<start + count * (group + 1) / groups
+    }
+
     /// The grid of tiles over the rows of the result and the columns of a slab.
     package struct Grid {
         let rowTiles: Int
@@ -97,19 +112,21 @@ package struct ProductCut {
 
     package func grid(for slab: Slab, threads: Int) -> Grid {
         let registerTiles = (rows + tileRows - 1) / tileRows
-        let depth =
-            depthRange(slab.depthBlocks.upperBound - 1).upperBound
-            - depthRange(slab.depthBlocks.lowerBound).lowerBound
+        let depth = slab.depthBlocks.reduce(0) { $0 + depthRange($1).count }
         let work = rows * slab.panels.count * tileColumns * depth
-        var rowTiles = (registerTiles * tileRows + Self.largestTileRows - 1) / Self.largestTileRows
-        let wanted = threads == 1 ? 1 : min(Self.tilesPerThread * threads, max(work / Self.leastWork, threads))
+        let wanted = threads == 1 ? 1 : min(Self.tilesPerThread * threads, max(work / Self.leastWork, 1))
+        let fewest = (rows + Self.largestTileRows - 1) / Self.largestTileRows
+        var rowTiles = max(fewest, min(wanted, registerTiles / Self.fewestRegisterTiles))
         // Even shares: nobody waits for a thread that has one tile more.
-        if rowTiles >= wanted { rowTiles = (rowTiles + threads - 1) / threads * threads }
+        if rowTiles > threads { rowTiles = (rowTiles + threads - 1) / threads * threads }
+        rowTiles = min(rowTiles, registerTiles)
         var columnTiles = 1
-        while rowTiles * columnTiles < wanted, slab.panels.count / (columnTiles * 2) >= Self.fewestPanels {
+        while rowTiles * columnTiles < wanted, 2 * columnTiles <= slab.panels.count {
+            let isNarrow = slab.panels.count * tileColumns / (columnTiles * 2) < Self.fewestColumns
+            if isNarrow, rowTiles * columnTiles >= threads { break }
             columnTiles *= 2
         }
-        return Grid(rowTiles: min(rowTiles, registerTiles), columnTiles: columnTiles)
+        return Grid(rowTiles: rowTiles, columnTiles: columnTiles)
     }
 
     /// Rows of the result and panels of the slab that are a tile's.
