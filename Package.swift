@@ -23,7 +23,7 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
     ("Numerics", []),
     ("Kernels", ["COpenBLAS", "CPlatform", "Numerics"]),
     ("Autograd", ["Numerics", "Kernels"]),
-    ("Collectives", ["COpenMPI", "Numerics"]),
+    ("Collectives", ["COpenMPI", "CPlatform", "Numerics"]),
     ("Optimization", ["Numerics", "Kernels"]),
     ("Models", ["Numerics", "Kernels", "Autograd"]),
     ("Parallelism", ["Numerics", "Kernels", "Autograd", "Collectives", "Models"]),

@@ -38,6 +38,25 @@ public protocol Communicator: AnyObject {
     /// that all ranks see, so that reductions read it where it is. Lives as long as the communicator.
     /// Every rank must ask for the same count, in the same order.
     func allocate(_ count: Int, label: String) -> UnsafeMutableBufferPointer<Float>
+
+    /// Memory in which ranks of one host see each other's parts of `partCount` floats, and share an area of `commonBytes`.
+    /// Every rank must ask for the same sizes, in the same order.
+    func allocateReplicaMemory(partCount: Int, commonBytes: Int, label: String) -> ReplicaMemory
+    /// Sums the parts of memory from `allocateReplicaMemory`; collective. Up to `threads` threads will sum at a time.
+    func makeReplicaSum(of memory: ReplicaMemory, threads: Int) -> ReplicaSum
+    /// Waits for those ranks of the group that are on the same host.
+    func hostBarrier(label: String)
+}
+
+/// What a rank does that shares memory with no other.
+extension Communicator {
+    public func allocateReplicaMemory(partCount: Int, commonBytes: Int, label: String) -> ReplicaMemory {
+        .unshared(partCount: partCount, commonBytes: commonBytes)
+    }
+
+    public func makeReplicaSum(of memory: ReplicaMemory, threads: Int) -> ReplicaSum { ReplicaSum(of: memory) }
+
+    public func hostBarrier(label: String) {}
 }
 
 public enum Reduction: Sendable {

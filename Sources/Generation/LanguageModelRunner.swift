@@ -22,7 +22,7 @@ public final class LanguageModelRunner {
         tape = Tape(pool: pool)
         tape.isRecording = false
         let plan = ShardingPlan(tensorRank: communicator.rank, tensorSize: communicator.size)
-        store = ParameterStore(decoder.declarations, plan: plan, dataCommunicator: nil, tape: tape)
+        store = ParameterStore(decoder.declarations, plan: plan, tape: tape)
         for entry in store.entries {
             try reader.read(
                 "model/\(entry.specification.name)", shape: entry.specification.shape, slice: entry.slice.ranges,

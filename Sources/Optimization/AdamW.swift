@@ -24,16 +24,31 @@ public final class AdamW {
     public let secondMoment: UnsafeMutableBufferPointer<Float>
 
     private let tiles: [Segment]
+    private let ownsMoments: Bool
 
     private static let tileSize = 1 << 14
+
+    /// Bytes of both moments of `count` parameters.
+    public static func momentBytes(count: Int) -> Int { 2 * count * MemoryLayout<Float>.stride }
 
     /// - Parameters:
     ///   - count: Floats in each flat buffer.
     ///   - segments: What is updated; elements outside all segments stay as they are.
-    public init(_ configuration: OptimizerConfiguration, count: Int, segments: [Segment]) {
+    ///   - moments: Zeroed memory of `momentBytes(count:)` that outlives this; nil allocates it. Ranks that have it in
+    ///     common each update segments of their own.
+    public init(
+        _ configuration: OptimizerConfiguration, count: Int, segments: [Segment],
+        moments: UnsafeMutableRawBufferPointer? = nil
+    ) {
         self.configuration = configuration
-        firstMoment = Self.zeros(count)
-        secondMoment = Self.zeros(count)
+        precondition(moments.map { $0.count == Self.momentBytes(count: count) } ?? true, "memory of the moments")
+        let memory =
+            moments?.bindMemory(to: Float.self)
+            ?? UnsafeMutableBufferPointer(start: Arena.allocateAligned(2 * count), count: 2 * count)
+        ownsMoments = moments == nil
+        if ownsMoments { memory.initialize(repeating: 0) }
+        firstMoment = UnsafeMutableBufferPointer(rebasing: memory[..<count])
+        secondMoment = UnsafeMutableBufferPointer(rebasing: memory[count...])
         tiles = segments.flatMap { segment in
             stride(from: segment.range.lowerBound, to: segment.range.upperBound, by: Self.tileSize).map { start in
                 Segment(
@@ -43,14 +58,7 @@ public final class AdamW {
     }
 
     deinit {
-        Arena.deallocate(firstMoment.baseAddress!)
-        Arena.deallocate(secondMoment.baseAddress!)
-    }
-
-    private static func zeros(_ count: Int) -> UnsafeMutableBufferPointer<Float> {
-        let buffer = UnsafeMutableBufferPointer(start: Arena.allocateAligned(count), count: count)
-        buffer.update(repeating: 0)
-        return buffer
+        if ownsMoments { Arena.deallocate(firstMoment.baseAddress!) }
     }
 
     /// Updates `values` and the moments from `gradients`.
@@ -59,7 +67,7 @@ public final class AdamW {
     ///   - step: Number of this update, from 1.
     ///   - gradientNorm: Norm of the gradient over the whole model, which clipping compares with its limit.
     public func update(
-        values: UnsafeMutableBufferPointer<Float>, gradients: UnsafeMutableBufferPointer<Float>, step: Int,
+        values: UnsafeMutableBufferPointer<Float>, gradients: UnsafePointer<Float>, step: Int,
         learningRate: Float, gradientNorm: Float, pool: ThreadPool
     ) {
         let coefficients = coefficients(step: step, learningRate: learningRate, gradientNorm: gradientNorm)
@@ -69,7 +77,7 @@ public final class AdamW {
                 let (range, isDecayed) = (tiles[index].range, tiles[index].isDecayed)
                 adamWUpdate(
                     values: values.baseAddress! + range.lowerBound,
-                    gradients: gradients.baseAddress! + range.lowerBound,
+                    gradients: gradients + range.lowerBound,
                     firstMoment: firstMoment.baseAddress! + range.lowerBound,
                     secondMoment: secondMoment.baseAddress! + range.lowerBound, count: range.count,
                     isDecayed ? coefficients.decayed : coefficients.plain)

@@ -6,7 +6,7 @@ extension TrainingEngine {
     ///
     /// Replicas share the work: parameter *i* is written by data-parallel rank *i* mod their number.
     public func ownedTensors() -> [CheckpointTensor] {
-        namedBuffers().enumerated().flatMap { index, entry in
+        namedBuffers(of: store.entries).enumerated().flatMap { index, entry in
             let (position, buffers) = entry
             let dataOwner = index % mesh.data.size
             let tensorOwner = position.isReplicated ? index / mesh.data.size % mesh.tensor.size : mesh.tensor.rank
@@ -20,8 +20,10 @@ extension TrainingEngine {
     }
 
     /// Reads this rank's slices of every parameter and moment, whatever layout wrote them.
+    ///
+    /// Replicas of one host have them in common and each read some: all must have returned before any goes on.
     public func load(from reader: CheckpointReader) throws {
-        for (entry, buffers) in namedBuffers() {
+        for (entry, buffers) in namedBuffers(of: store.entriesToFill) {
             for (name, values) in buffers {
                 try reader.read(
                     name, shape: entry.specification.shape, slice: entry.slice.ranges, into: values.baseAddress!)
@@ -29,8 +31,10 @@ extension TrainingEngine {
         }
     }
 
-    private func namedBuffers() -> [(ParameterStore.Entry, [(String, UnsafeMutableBufferPointer<Float>)])] {
-        store.entries.map { entry in
+    private func namedBuffers(
+        of entries: [ParameterStore.Entry]
+    ) -> [(ParameterStore.Entry, [(String, UnsafeMutableBufferPointer<Float>)])] {
+        entries.map { entry in
             let name = entry.specification.name
             return (
                 entry,

@@ -7,6 +7,8 @@ import Parallelism
 
 /// One rank's share of a model being trained: its parameters, its optimizer state, and the step that updates them.
 ///
+/// Data-parallel ranks of one host have parameters and optimizer state in common and each update a part of them.
+///
 /// Knows nothing of files, schedules or reports: `TrainingRun` drives it, and so do the benchmarks.
 public final class TrainingEngine {
     public let decoder: Decoder
@@ -30,16 +32,28 @@ public final class TrainingEngine {
         self.seed = seed
         tape = Tape(pool: pool)
         let plan = ShardingPlan(tensorRank: mesh.tensor.rank, tensorSize: mesh.tensor.size)
-        store = ParameterStore(decoder.declarations, plan: plan, dataCommunicator: mesh.data, tape: tape)
+        let layout = FlatLayout(decoder.declarations, plan: plan)
+        // Parts of split parameters add up over tensor-parallel ranks; replicated parameters must count once.
+        let tiles = GradientNorm.tiles(
+            of: layout.entries.map { .init(range: $0.range, isCounted: !$0.isReplicated || mesh.tensor.rank == 0) })
+        let memory = ReplicaAreas(layout, tiles: tiles.count, on: mesh.data)
+        store = ParameterStore(layout, memory: memory.whole, tape: tape)
         store.initialize(seed: seed, pool: pool)
         regions = mesh.tensor.size == 1 ? UndividedRegions() : TensorParallelRegions(mesh.tensor)
-        exchange = GradientExchange(mesh.data, count: store.gradients.count)
-        // Parts of split parameters add up over tensor-parallel ranks; replicated parameters must count once.
-        norm = GradientNorm(
-            ranges: store.entries.filter { !$0.isReplicated || mesh.tensor.rank == 0 }.map(\.range))
+        exchange = GradientExchange(
+            mesh.data, memory: memory.whole, tiles: tiles.map(\.range), threads: pool.threadCount)
+        norm = GradientNorm(tiles: tiles, partialSums: memory.partialSums)
+        let share =
+            exchange.share.isEmpty
+            ? 0..<0
+            : tiles[exchange.share.lowerBound].range.lowerBound..<tiles[exchange.share.upperBound - 1].range.upperBound
         optimizer = AdamW(
-            configuration, count: store.values.count,
-            segments: store.entries.map { AdamW.Segment(range: $0.range, isDecayed: $0.specification.isDecayed) })
+            configuration, count: layout.count,
+            segments: layout.entries.compactMap { entry in
+                let range = entry.range.clamped(to: share)
+                return range.isEmpty ? nil : AdamW.Segment(range: range, isDecayed: entry.specification.isDecayed)
+            }, moments: memory.moments)
+        mesh.data.hostBarrier(label: "initial parameters")
     }
 
     public struct StepResult: Sendable {
@@ -71,7 +85,7 @@ public final class TrainingEngine {
             tape.backward()
         }
         tape.zeroUntouchedGradients()
-        exchange.sum(store.gradients)
+        exchange.sum(on: tape.pool) { [norm, exchange] tile in norm.addTile(tile, of: exchange.gradients) }
 
         // The ranks of a tensor-parallel group all hold the replica's loss; it must count once.
         var sums = [mesh.tensor.rank == 0 ? loss : 0, stopRequested ? 1 : 0]
@@ -80,15 +94,16 @@ public final class TrainingEngine {
         let result = StepResult(loss: sums[0], gradientNorm: gradientNorm, stopRequested: sums[1] > 0)
         if result.loss.isFinite, gradientNorm.isFinite {
             optimizer.update(
-                values: store.values, gradients: store.gradients, step: step + 1, learningRate: learningRate,
+                values: store.values, gradients: exchange.gradients, step: step + 1, learningRate: learningRate,
                 gradientNorm: Float(gradientNorm), pool: tape.pool)
         }
+        exchange.finishUpdate()
         return result
     }
 
     /// The norm of the whole model's gradient.
     private func gradientNorm() -> Double {
-        var squares = [norm.sumOfSquares(store.gradients, pool: tape.pool)]
+        var squares = [norm.sumOfSquares]
         squares.withUnsafeMutableBufferPointer { mesh.tensor.allReduce($0, .sum, label: "gradient norm") }
         return squares[0].squareRoot()
     }

@@ -39,6 +39,7 @@ private func checkAll(_ subject: Subject, counts: [Int], rounds: Int) {
     checkNaN(subject)
     checkGatherToAll(subject)
     checkShared(subject, count: counts.last!)
+    for count in [16, counts.last!] { checkReplicas(subject, count: count) }
     checkBarrier(subject)
     checkManySmall(subject, rounds: rounds)
 }

@@ -52,6 +52,26 @@ import Testing
         }
     }
 
+    /// Replicas of one host share memory and divide the update; those of several exchange messages. Nobody sees it.
+    @Test(arguments: [2, 4]) func howReplicasExchangeDoesNotShow(_ ranks: Int) async throws {
+        try await withTrainingWorkspace { workspace in
+            let ways: [(name: String, environment: [String: String])] = [
+                ("shared", [:]), ("messages", ["APUS_COLLECTIVES": "mpi"]), ("apart", ["APUS_RANKS_PER_HOST": "1"]),
+                ("pairs", ["APUS_RANKS_PER_HOST": "2"]), ("unequal", ["APUS_RANKS_PER_HOST": "3"]),
+            ]
+            for way in ways {
+                let job = try workspace.writeJob(way.name, .gpt2, data: ranks, steps: 6, dropout: 0.1)
+                try await workspace.work(job, ranks: ranks, environment: way.environment)
+            }
+            let expected = try workspace.tensors("shared")
+            let losses = try workspace.losses("shared")
+            for way in ways.dropFirst() {
+                #expect(try workspace.tensors(way.name) == expected, "\(way.name)")
+                #expect(try workspace.losses(way.name) == losses, "\(way.name)")
+            }
+        }
+    }
+
     @Test func fourRanksOfTensorParallelism() async throws {
         try await withTrainingWorkspace { workspace in
             try await workspace.work(try workspace.writeJob("dense", .gpt2), ranks: 1)

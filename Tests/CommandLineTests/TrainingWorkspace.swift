@@ -98,17 +98,22 @@ struct TrainingWorkspace {
 
     /// Runs a job's workers under mpirun, or alone for one rank, and expects success.
     @discardableResult
-    func work(_ job: String, ranks: Int, _ overrides: [String] = []) async throws -> ProgramResult {
-        let result = try await attempt(job, ranks: ranks, overrides)
+    func work(
+        _ job: String, ranks: Int, _ overrides: [String] = [], environment: [String: String] = [:]
+    ) async throws -> ProgramResult {
+        let result = try await attempt(job, ranks: ranks, overrides, environment: environment)
         try #require(result.isSuccess, "\(result)")
         return result
     }
 
-    func attempt(_ job: String, ranks: Int, _ overrides: [String] = []) async throws -> ProgramResult {
+    func attempt(
+        _ job: String, ranks: Int, _ overrides: [String] = [], environment: [String: String] = [:]
+    ) async throws -> ProgramResult {
         let arguments = ["worker", job] + overrides.flatMap { ["--set", $0] }
         if ranks == 1 { return try await run("apus", arguments, workingDirectory: folder) }
         return try await runDistributed(
-            worldSize: ranks, program: "apus", arguments: arguments, workingDirectory: folder)
+            worldSize: ranks, program: "apus", arguments: arguments, environment: environment,
+            workingDirectory: folder)
     }
 
     /// The events of a kind in a run's metrics.

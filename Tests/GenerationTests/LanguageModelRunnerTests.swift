@@ -28,7 +28,7 @@ import Tokenization
         try withTemporaryFolder { folder in
             let pool = ThreadPool(threadCount: 2)
             let store = ParameterStore(
-                Decoder(model).declarations, plan: ShardingPlan(tensorRank: 0, tensorSize: 1), dataCommunicator: nil,
+                Decoder(model).declarations, plan: ShardingPlan(tensorRank: 0, tensorSize: 1),
                 tape: Tape(pool: pool))
             store.initialize(seed: 3, pool: pool)
             let tensors = store.entries.map {

@@ -30,7 +30,7 @@ import Testing
             values.withUnsafeMutableBufferPointer { values in
                 gradients.withUnsafeMutableBufferPointer { gradients in
                     optimizer.update(
-                        values: values, gradients: gradients, step: step, learningRate: 0.01,
+                        values: values, gradients: gradients.baseAddress!, step: step, learningRate: 0.01,
                         gradientNorm: gradientNorm, pool: pool)
                 }
             }
@@ -93,5 +93,53 @@ import Testing
         }
         #expect(abs(sums[0] - expected) < 1e-6 * expected)
         #expect(sums[0] == sums[1] && sums[0] == sums[2])
+    }
+
+    /// Ranks that have values and moments in common and each update a part of them.
+    @Test func sharesMakeUpTheWhole() {
+        let pool = ThreadPool(threadCount: 1)
+        let moments = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: AdamW.momentBytes(count: Self.count), alignment: 64)
+        defer { moments.deallocate() }
+        moments.initializeMemory(as: Float.self, repeating: 0)
+        let optimizers = [0..<20_000, 20_000..<Self.count].map { share in
+            AdamW(
+                configuration(), count: Self.count,
+                segments: Self.segments.map {
+                    .init(range: $0.range.clamped(to: share), isDecayed: $0.isDecayed)
+                }, moments: moments)
+        }
+        var values = numbers(Self.count, salt: 1)
+        for step in 1...3 {
+            let gradients = numbers(Self.count, salt: 100 + step)
+            values.withUnsafeMutableBufferPointer { values in
+                gradients.withUnsafeBufferPointer { gradients in
+                    for optimizer in optimizers {
+                        optimizer.update(
+                            values: values, gradients: gradients.baseAddress!, step: step, learningRate: 0.01,
+                            gradientNorm: 2, pool: pool)
+                    }
+                }
+            }
+        }
+        #expect(values == updated(threads: 1, steps: 3, gradientNorm: 2))
+    }
+
+    @Test func tilesOfTheNormAddUpInOrderWhoeverTakesThem() {
+        let segments = [
+            GradientNorm.Segment(range: 0..<17_001, isCounted: true), .init(range: 17_008..<20_000, isCounted: false),
+            .init(range: 20_000..<Self.count, isCounted: true),
+        ]
+        let tiles = GradientNorm.tiles(of: segments)
+        let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: tiles.count)
+        defer { sums.deallocate() }
+        sums.initialize(repeating: 0)
+        let ranks = (0..<2).map { _ in GradientNorm(tiles: tiles, partialSums: sums) }
+        var values = numbers(Self.count, salt: 5)
+        values.withUnsafeMutableBufferPointer { values in
+            for tile in tiles.indices.reversed() { ranks[tile % 2].addTile(tile, of: values.baseAddress!) }
+            let whole = GradientNorm(ranges: [segments[0].range, segments[2].range])
+            #expect(ranks[0].sumOfSquares == whole.sumOfSquares(values, pool: ThreadPool(threadCount: 2)))
+        }
     }
 }

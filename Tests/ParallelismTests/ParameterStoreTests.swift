@@ -20,7 +20,7 @@ import Testing
         for rank in 0..<ranks {
             let pool = ThreadPool(threadCount: threads)
             let store = ParameterStore(
-                decoder.declarations, plan: ShardingPlan(tensorRank: rank, tensorSize: ranks), dataCommunicator: nil,
+                decoder.declarations, plan: ShardingPlan(tensorRank: rank, tensorSize: ranks),
                 tape: Tape(pool: pool))
             store.initialize(seed: 7, pool: pool)
             for entry in store.entries {
@@ -61,7 +61,7 @@ import Testing
         let decoder = Decoder(Self.models[1])
         let tape = Tape(pool: ThreadPool(threadCount: 1))
         let store = ParameterStore(
-            decoder.declarations, plan: ShardingPlan(tensorRank: 0, tensorSize: 1), dataCommunicator: nil, tape: tape)
+            decoder.declarations, plan: ShardingPlan(tensorRank: 0, tensorSize: 1), tape: tape)
         let names = ["query", "key", "value"].map { "blocks.0.attention.\($0).weight" }
         let ranges = names.map { name in store.entries.first { $0.specification.name == name }!.range }
         #expect(ranges[0].upperBound == ranges[1].lowerBound)

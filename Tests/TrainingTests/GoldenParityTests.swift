@@ -86,7 +86,7 @@ import Training
         tape.isRecording = false
         let decoder = Decoder(golden.model)
         let store = ParameterStore(
-            decoder.declarations, plan: ShardingPlan(tensorRank: 0, tensorSize: 1), dataCommunicator: nil, tape: tape)
+            decoder.declarations, plan: ShardingPlan(tensorRank: 0, tensorSize: 1), tape: tape)
         try load(file, into: store)
         try withBatch(file) { batch in
             let logits = decoder.logits(

@@ -22,7 +22,7 @@ public final class HostSharedCommunicator: Communicator {
     /// On a leader of a group with several hosts: the way to the other leaders.
     let leaders: TreeExchange?
     let workspace: SharedWorkspace
-    var localReduction: LocalReduction
+    let localReduction: LocalReduction
     var calls = CallRecorder()
     /// Numbers the chunks and the small buffers that went through the workspace; the last bit chooses the slot.
     var chunkSerial = 0
@@ -33,6 +33,8 @@ public final class HostSharedCommunicator: Communicator {
     var leaderScratch = ScratchMemory()
     /// One for each node that this host brings to the reduction tree.
     var contributions: [UnsafeRawPointer]
+
+    var replicaSums: [ReplicaSum] = []
 
     private var barrier: SharedBarrier
     private var allocations: [SharedAllocation] = []
@@ -95,7 +97,9 @@ public final class HostSharedCommunicator: Communicator {
 
     public var rank: Int { group.rank }
     public var size: Int { group.size }
-    public var volume: CommunicationVolume { calls.volume.adding(messages.volume) }
+    public var volume: CommunicationVolume {
+        replicaSums.reduce(calls.volume.adding(messages.volume)) { $0.adding($1.volume) }
+    }
     var isOneHost: Bool { layout.hostCount == 1 }
     var hostIndex: Int { layout.hostOfRank[group.rank] }
 

@@ -1,5 +1,6 @@
 /// The part of the reduction tree that one host combines: one program for each node that it holds entirely.
-struct LocalReduction {
+/// Has scratch memory, so each thread needs its own.
+final class LocalReduction {
     private struct Node {
         let program: ReductionProgram
         /// Local ranks, in the order of the program's sources.
@@ -23,7 +24,7 @@ struct LocalReduction {
     }
 
     /// Combines `count` elements of each node's ranks into one result for each node.
-    mutating func run<Element: ReducibleElement>(
+    func run<Element: ReducibleElement>(
         _ reduction: Reduction, count: Int, of type: Element.Type,
         from source: (_ localRank: Int) -> UnsafeRawPointer, into result: (_ node: Int) -> UnsafeMutableRawPointer
     ) {
@@ -37,7 +38,7 @@ struct LocalReduction {
 
     /// Combines `count` elements of all ranks of a host that holds the whole tree, and stores the result at every one
     /// of `results`.
-    mutating func run<Element: ReducibleElement>(
+    func run<Element: ReducibleElement>(
         _ reduction: Reduction, count: Int, of type: Element.Type,
         from source: (_ localRank: Int) -> UnsafeRawPointer, intoAll results: [UnsafeMutableRawPointer]
     ) {
@@ -46,7 +47,7 @@ struct LocalReduction {
         nodes[0].program.run(reduction, nodes[0].sources, count: count, of: type, into: results)
     }
 
-    private mutating func setSources(ofNode index: Int, _ source: (_ localRank: Int) -> UnsafeRawPointer) {
+    private func setSources(ofNode index: Int, _ source: (_ localRank: Int) -> UnsafeRawPointer) {
         for (position, member) in nodes[index].members.enumerated() {
             nodes[index].sources[position] = source(member)
         }

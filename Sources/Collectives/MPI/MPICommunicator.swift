@@ -8,6 +8,7 @@ public final class MPICommunicator: Communicator {
     let exchange: TreeExchange
     var calls = CallRecorder()
     var contribution: [UnsafeRawPointer] = [.unset]
+    private var replicaSums: [ReplicaSum] = []
     private var allocations: [UnsafeMutablePointer<Float>] = []
 
     init(_ group: MPIGroup, sizes: TransferSizes) {
@@ -22,7 +23,7 @@ public final class MPICommunicator: Communicator {
 
     public var rank: Int { group.rank }
     public var size: Int { group.size }
-    public var volume: CommunicationVolume { calls.volume }
+    public var volume: CommunicationVolume { replicaSums.reduce(calls.volume) { $0.adding($1.volume) } }
 
     public func broadcast(_ buffer: UnsafeMutableRawBufferPointer, from root: Int, label: String) {
         calls.begin(.broadcast, label: label, bytes: buffer.count)
@@ -64,6 +65,14 @@ public final class MPICommunicator: Communicator {
         memory.initialize(repeating: 0, count: count)
         allocations.append(memory)
         return UnsafeMutableBufferPointer(start: memory, count: count)
+    }
+
+    public func makeReplicaSum(of memory: ReplicaMemory, threads: Int) -> ReplicaSum {
+        let sum = ReplicaSum(
+            memory, sharers: (0..<size).map { [$0] }, mine: rank, between: group.split(color: 0, key: rank),
+            rankCount: size, threads: threads, sizes: sizes)
+        replicaSums.append(sum)
+        return sum
     }
 
     private func checkPeer(_ peer: Int, tag: Int, label: String) {

@@ -4,8 +4,10 @@ import Numerics
 extension ParameterStore {
     /// Fills every slice with the numbers that the whole parameter has there, whatever the layout: each element is a
     /// function of the seed, the parameter's name and its index in the whole.
+    ///
+    /// Where replicas have the values in common, all must have called it before any uses them.
     public func initialize(seed: UInt64, pool: ThreadPool) {
-        for entry in entries {
+        for entry in entriesToFill {
             switch entry.specification.initializer {
             case .constant(let value):
                 values(of: entry).update(repeating: value)

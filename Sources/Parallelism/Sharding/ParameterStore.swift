@@ -7,70 +7,52 @@ import Numerics
 ///
 /// Optimizers, gradient exchange and checkpoints work on the flat buffers; layers on the bindings.
 public final class ParameterStore {
-    public struct Entry: Sendable {
-        public let specification: ParameterSpecification
-        public let slice: ParameterSlice
-        /// Elements of the flat buffers that hold the slice, row-major.
-        public let range: Range<Int>
-        /// Whether every tensor-parallel rank holds the same copy.
-        public let isReplicated: Bool
-    }
+    public typealias Entry = FlatLayout.Entry
 
-    public let entries: [Entry]
+    public let layout: FlatLayout
     public let bindings: ParameterBindings
+    /// Replicas on one host may have this memory once between them: see `ReplicaMemory`.
     public let values: UnsafeMutableBufferPointer<Float>
     /// Empty for a model that is only run.
     public let gradients: UnsafeMutableBufferPointer<Float>
 
-    private let declarations: ParameterDeclarations
+    private let memory: ReplicaMemory
 
-    /// Stacks begin at multiples of 16 floats, a cache line.
-    private static let alignment = 16
+    /// A store in memory of this rank alone, without gradients.
+    public convenience init(_ declarations: ParameterDeclarations, plan: ShardingPlan, tape: Tape) {
+        let layout = FlatLayout(declarations, plan: plan)
+        self.init(layout, memory: .unshared(partCount: 0, commonBytes: layout.count * 4), tape: tape)
+    }
 
-    /// - Parameters:
-    ///   - dataCommunicator: Lends the gradient buffer, so that replicas can sum gradients where they are;
-    ///     nil makes a store without gradients.
-    public init(
-        _ declarations: ParameterDeclarations, plan: ShardingPlan, dataCommunicator: (any Communicator)?, tape: Tape
-    ) {
-        self.declarations = declarations
-        var entries: [Entry] = []
-        var stackStarts: [Int] = []
-        var slices: [[ParameterSlice]] = []
-        var end = 0
-        for stack in declarations.stacks {
-            end = (end + Self.alignment - 1) / Self.alignment * Self.alignment
-            stackStarts.append(end)
-            slices.append(stack.map(plan.slice(of:)))
-            for (specification, slice) in zip(stack, slices[slices.count - 1]) {
-                entries.append(
-                    Entry(
-                        specification: specification, slice: slice, range: end..<end + slice.count,
-                        isReplicated: plan.isReplicated(specification)))
-                end += slice.count
-            }
-        }
-        let count = (end + Self.alignment - 1) / Self.alignment * Self.alignment
-        values = UnsafeMutableBufferPointer(start: Arena.allocateAligned(count), count: count)
-        gradients =
-            dataCommunicator?.allocate(count, label: "gradients") ?? UnsafeMutableBufferPointer(start: nil, count: 0)
-        tape.pool.forEachRange(count, tileSize: 1 << 20) { [values] range, _ in
-            UnsafeMutableBufferPointer(rebasing: values[range]).update(repeating: 0)
-        }
-        self.entries = entries
-        let tensors = zip(stackStarts, slices).map { [values, gradients] start, slices in
+    /// - Parameter memory: All zero. Values take the beginning of the common area, gradients this rank's part; where
+    ///   that is empty there are no gradients.
+    public init(_ layout: FlatLayout, memory: ReplicaMemory, tape: Tape) {
+        self.layout = layout
+        self.memory = memory
+        let count = layout.count
+        values = UnsafeMutableBufferPointer(
+            start: memory.common.baseAddress!.bindMemory(to: Float.self, capacity: count), count: count)
+        gradients = memory.part
+        precondition(gradients.isEmpty || gradients.count == count, "\(gradients.count) gradients of \(count) values")
+        let tensors = zip(layout.stackStarts, layout.slices).map { [values, gradients] start, slices in
             // A vector is one row; stacked matrices are one matrix of all their rows.
             let isVector = slices[0].shape.count == 1
             let rows = isVector ? 1 : slices.reduce(0) { $0 + $1.shape[0] }
             let columns = isVector ? slices.reduce(0) { $0 + $1.count } : slices[0].shape[1]
             return tape.bind(
-                values.baseAddress! + start, gradient: gradients.baseAddress.map { $0 + start }, rows: rows,
-                columns: columns)
+                values.baseAddress! + start, gradient: gradients.isEmpty ? nil : gradients.baseAddress! + start,
+                rows: rows, columns: columns)
         }
-        bindings = ParameterBindings(tensors: tensors, slices: slices)
+        bindings = ParameterBindings(tensors: tensors, slices: layout.slices)
     }
 
-    deinit { Arena.deallocate(values.baseAddress!) }
+    public var entries: [Entry] { layout.entries }
+
+    /// The entries whose values this rank writes where sharers have them in common: each writes some, and all must have
+    /// done so before any uses them.
+    public var entriesToFill: [Entry] {
+        entries.indices.filter { $0 % memory.sharerCount == memory.index }.map { entries[$0] }
+    }
 
     /// The elements of one parameter's slice.
     public func values(of entry: Entry) -> UnsafeMutableBufferPointer<Float> {
