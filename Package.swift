@@ -13,6 +13,14 @@ let settings: [SwiftSetting] = [
     .unsafeFlags(["-Xcc", "-march=\(cpu)", "-Xcc", "-mprefer-vector-width=512", "-Xcc", "-fno-math-errno"]),
 ]
 
+/// Puts functions that count in the place of the C library's allocator.
+let countedAllocations: [LinkerSetting] = [
+    .unsafeFlags(
+        ["malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign"].flatMap {
+            ["-Xlinker", "--defsym=\($0)=counted_\($0)"]
+        })
+]
+
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -101,6 +109,10 @@ let package = Package(
             .executableTarget(
                 name: "coordination-scenarios", dependencies: ["Numerics", "JobConfiguration", "Coordination"],
                 path: "Tests/CoordinationScenarios", swiftSettings: settings),
+            .executableTarget(
+                name: "training-scenarios",
+                dependencies: ["Numerics", "Collectives", "Optimization", "Models", "Parallelism", "Training"],
+                path: "Tests/TrainingScenarios", swiftSettings: settings, linkerSettings: countedAllocations),
             .target(
                 name: "TestSupport", dependencies: ["Numerics", subprocess, systemPackage], path: "Tests/TestSupport",
                 swiftSettings: settings),
@@ -110,7 +122,7 @@ let package = Package(
                 name: "\($0.name)Tests",
                 dependencies: [
                     .init(stringLiteral: $0.name), "TestSupport", "collectives-scenarios", "checkpoint-scenarios",
-                    "coordination-scenarios",
+                    "coordination-scenarios", "training-scenarios",
                 ] + $0.dependencies,
                 exclude: $0.name == "Training" ? ["Fixtures"] : [], swiftSettings: settings)
         }

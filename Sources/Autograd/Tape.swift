@@ -14,32 +14,40 @@ public final class Tape {
     /// Whether operators are recorded. Off for evaluation and generation, where no gradient is wanted.
     public var isRecording = true
 
-    private struct Slot {
+    struct Slot {
         var value: UnsafeMutablePointer<Float>
         var gradient: UnsafeMutablePointer<Float>?
         var count: Int
         var requiresGradient: Bool
         /// Whether `gradient` holds a sum that further contributions are added to.
         var hasGradient = false
-        /// Whether the value came from the arena and goes back to it; an alias shows another slot's value.
+        /// Whether the value came from the arena and goes back to it.
         var ownsValue: Bool
         /// Whether the gradient comes from the arena; a bound tensor's is the caller's.
         var ownsGradient: Bool
+        /// The slot whose value an alias shows; -1 for a value of its own.
+        var origin: Int32 = -1
+        /// While the value is not there: the record of the operator that can compute it again, or `nobody`.
+        var producer = isPresent
+        static let isPresent: Int32 = -1
+        static let nobody: Int32 = -2
     }
 
-    private struct Record {
+    struct Record {
         var type: any Operator.Type
+        /// The same type where the operator can compute its output again.
+        var recomputableType: (any RecomputableOperator.Type)?
         var offset: Int
         /// Slots and saved buffers that existed when the operator's forward began come before these.
         var firstSlot: Int
         var firstSaved: Int
     }
 
-    private var slots: [Slot] = []
+    var slots: [Slot] = []
     private var boundCount = 0
-    private var records: [Record] = []
+    private(set) var records: [Record] = []
     private var saved: [(pointer: UnsafeMutablePointer<Float>, count: Int)] = []
-    private var operatorBytes: UnsafeMutableRawBufferPointer
+    private(set) var operatorBytes: UnsafeMutableRawBufferPointer
     private var operatorBytesUsed = 0
 
     public init(pool: ThreadPool, arena: Arena = Arena()) {
@@ -82,11 +90,12 @@ public final class Tape {
 
     /// Another tensor with the same elements in the same memory, but a gradient of its own.
     public func makeAlias(of tensor: Tensor) -> Tensor {
-        let original = slots[Int(tensor.slot)]
+        let origin = root(tensor)
         slots.append(
             Slot(
-                value: original.value, gradient: nil, count: original.count,
-                requiresGradient: original.requiresGradient, ownsValue: false, ownsGradient: true))
+                value: slots[origin].value, gradient: nil, count: tensor.count,
+                requiresGradient: requiresGradient(tensor), ownsValue: false, ownsGradient: true,
+                origin: Int32(origin)))
         return Tensor(slot: Int32(slots.count - 1), rows: tensor.rows, columns: tensor.columns)
     }
 
@@ -106,8 +115,18 @@ public final class Tape {
         return try body(pointer)
     }
 
-    /// The elements of a tensor, `rows × columns`, row-major.
-    public func value(_ tensor: Tensor) -> UnsafeMutablePointer<Float> { slots[Int(tensor.slot)].value }
+    /// The elements of a tensor, `rows × columns`, row-major; computed again if they were discarded.
+    public func value(_ tensor: Tensor) -> UnsafeMutablePointer<Float> {
+        let index = root(tensor)
+        if slots[index].producer != Slot.isPresent { recompute(index) }
+        return slots[index].value
+    }
+
+    /// The slot that holds a tensor's value.
+    func root(_ tensor: Tensor) -> Int {
+        let index = Int(tensor.slot)
+        return slots[index].origin < 0 ? index : Int(slots[index].origin)
+    }
 
     public func requiresGradient(_ tensor: Tensor) -> Bool { slots[Int(tensor.slot)].requiresGradient }
 
@@ -117,6 +136,15 @@ public final class Tape {
     ///
     /// - Parameter mark: what `mark()` returned before the operator's forward made its first tensor.
     public func record<Op: Operator>(_ op: Op, since mark: Mark) {
+        append(op, recomputableType: nil, since: mark)
+    }
+
+    /// The same for an operator whose output may be discarded until the backward pass.
+    public func record<Op: RecomputableOperator>(_ op: Op, since mark: Mark) {
+        append(op, recomputableType: Op.self, since: mark)
+    }
+
+    private func append<Op: Operator>(_ op: Op, recomputableType: (any RecomputableOperator.Type)?, since mark: Mark) {
         guard isRecording else { return }
         precondition(MemoryLayout<Op>.alignment <= 16)
         let offset = (operatorBytesUsed + 15) / 16 * 16
@@ -125,7 +153,9 @@ public final class Tape {
         (operatorBytes.baseAddress! + offset).initializeMemory(as: Op.self, to: op)
         operatorBytesUsed = end
         records.append(
-            Record(type: Op.self, offset: offset, firstSlot: mark.slotCount, firstSaved: mark.savedCount))
+            Record(
+                type: Op.self, recomputableType: recomputableType, offset: offset, firstSlot: mark.slotCount,
+                firstSaved: mark.savedCount))
     }
 
     /// A place on the tape.
@@ -225,7 +255,7 @@ public final class Tape {
     /// Operators that end a computation (losses) supply the first gradients themselves.
     public func backward() { backward(downTo: 0) }
 
-    private func backward(downTo count: Int) {
+    func backward(downTo count: Int) {
         while records.count > count {
             let record = records[records.count - 1]
             run(record.type, at: record.offset)
@@ -259,9 +289,14 @@ public final class Tape {
     private func releaseSlots(from first: Int) {
         while slots.count > max(first, boundCount) {
             let slot = slots.removeLast()
-            if slot.ownsValue { arena.release(slot.value, count: slot.count) }
+            if slot.ownsValue, slot.producer == Slot.isPresent { arena.release(slot.value, count: slot.count) }
             if slot.ownsGradient, let gradient = slot.gradient { arena.release(gradient, count: slot.count) }
         }
+    }
+
+    func releaseTemporaries(since mark: Mark) {
+        releaseSlots(from: mark.slotCount)
+        releaseSaved(from: mark.savedCount)
     }
 
     private func releaseSaved(from first: Int) {
@@ -278,11 +313,11 @@ public final class Tape {
         guard !isRecording else { return body() }
         let first = slots.count
         let result = body()
-        precondition(Int(result.slot) >= first, "the result must have been made inside")
-        var kept = slots[Int(result.slot)]
+        precondition(
+            Int(result.slot) >= first && slots[Int(result.slot)].ownsValue, "the result must have been made inside")
+        let kept = slots[Int(result.slot)]
         slots[Int(result.slot)].ownsValue = false
         releaseSlots(from: first)
-        kept.ownsValue = true
         slots.append(kept)
         return Tensor(slot: Int32(first), rows: result.rows, columns: result.columns)
     }

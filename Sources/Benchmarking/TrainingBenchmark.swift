@@ -14,17 +14,20 @@ public struct TrainingBenchmark: Sendable {
     /// Sequences in a step over all data-parallel ranks.
     public var batchSize: Int
     public var mesh: MeshConfiguration
+    public var recomputation: Recomputation
     /// Steps that are timed, after `warmUpSteps` that are not.
     public var steps: Int
     public var warmUpSteps = 2
 
     public init(
-        model: ModelConfiguration, sequenceLength: Int, batchSize: Int, mesh: MeshConfiguration, steps: Int
+        model: ModelConfiguration, sequenceLength: Int, batchSize: Int, mesh: MeshConfiguration,
+        recomputation: Recomputation = .selective, steps: Int
     ) {
         self.model = model
         self.sequenceLength = sequenceLength
         self.batchSize = batchSize
         self.mesh = mesh
+        self.recomputation = recomputation
         self.steps = steps
     }
 
@@ -33,7 +36,8 @@ public struct TrainingBenchmark: Sendable {
         let peak = measurePeak(world: world, pool: pool)
         let mesh = Mesh(mesh, world: world)
         let engine = TrainingEngine(
-            model: model, optimizer: OptimizerConfiguration(), seed: 1, mesh: mesh, pool: pool)
+            model: model, optimizer: OptimizerConfiguration(), seed: 1, mesh: mesh, pool: pool,
+            recomputation: recomputation)
         let batch = RandomTokens(
             vocabularySize: model.vocabularySize, batchSize: batchSize / mesh.data.size,
             sequenceLength: sequenceLength, firstSample: mesh.data.rank * batchSize / mesh.data.size)
@@ -59,7 +63,8 @@ public struct TrainingBenchmark: Sendable {
         return TrainingBenchmarkResult(
             tokensPerSecond: Double(tokensPerStep) / median, stepSeconds: median, fastestStepSeconds: seconds.min()!,
             slowestStepSeconds: seconds.max()!, modelGFLOPs: rate, peakGFLOPs: peak, peakShare: rate / peak,
-            peakRSSMiB: memory[0], parameters: model.parameterCount, ranks: world.size,
+            peakRSSMiB: memory[0], peakActivationMiB: Double(engine.tape.arena.peakBytesInUse) / 1_048_576,
+            reservedActivationMiB: Double(engine.tape.arena.bytesReserved) / 1_048_576, parameters: model.parameterCount, ranks: world.size,
             threadsPerRank: pool.threadCount, finalLoss: loss)
     }
 
@@ -86,6 +91,10 @@ public struct TrainingBenchmarkResult: Codable, Sendable {
     public var peakShare: Double
     /// Summed over ranks.
     public var peakRSSMiB: Double
+    /// The most that activations, their gradients and scratch memory took at once on rank 0, and what was obtained from
+    /// the system for it.
+    public var peakActivationMiB: Double
+    public var reservedActivationMiB: Double
     public var parameters: Int
     public var ranks: Int
     public var threadsPerRank: Int

@@ -12,7 +12,8 @@ extension TrainingBenchmarkResult {
             tokens/s       \(number(tokensPerSecond, 0))
             model GFLOP/s  \(number(modelGFLOPs, 1)), \(number(peakShare * 100, 1))% of the \(number(peakGFLOPs, 1)) \
             measured as this layout's peak
-            peak memory    \(number(peakRSSMiB, 0)) MiB
+            peak memory    \(number(peakRSSMiB, 0)) MiB, activations \(number(peakActivationMiB, 0)) MiB of them on \
+            each rank
             """
     }
 

@@ -57,6 +57,8 @@ public struct TrainingConfiguration: Hashable, Sendable {
     public var microBatchSize: Int
     /// Tokens in a training sequence; the model's context length unless stated.
     public var sequenceLength: Int
+    /// Which activations are computed again in the backward pass instead of being kept.
+    public var recomputation: Recomputation = .selective
     /// Steps between two lines of metrics.
     public var logEvery: Int = 10
 

@@ -1,43 +1,107 @@
 import Foundation
 
-/// A cache of float buffers: what is released is handed out again to the next request of the same size.
+/// Hands out float buffers from one stretch of memory, and takes them back to hand them out again in any size.
 ///
-/// A training step asks for the same sizes in the same order every time, so from the second step on nothing is
-/// allocated. Buffers are 64-byte aligned; large ones are aligned to and advised as huge pages, which saves most of the
-/// page faults of the first step. Not thread-safe: one arena belongs to one tape.
+/// A request gets the smallest free block that fits it, and a block that is released joins its free neighbours, so
+/// that the memory obtained from the system stays close to the most that was in use at once. The same requests in the
+/// same order get the same addresses: from a training step's second run on, nothing is asked of the system and no page
+/// is touched for the first time. Addresses are reserved once, as many as the machine has memory, and backed by pages
+/// as they are used; all but the first few mebibytes in huge pages. Buffers are 64-byte aligned. Not thread-safe: one
+/// arena belongs to one tape.
 public final class Arena {
-    private var free: [Int: [UnsafeMutablePointer<Float>]] = [:]
-
-    /// Bytes handed out and not yet released.
+    /// Bytes handed out and not yet released; sizes are rounded up to cache lines.
     public private(set) var bytesInUse = 0
     /// The most that `bytesInUse` has been.
     public private(set) var peakBytesInUse = 0
-    /// Bytes obtained from the system, in use or cached.
+    /// Bytes obtained from the system, in use or free.
     public private(set) var bytesReserved = 0
 
-    public init() {}
+    private var memory = ReservedMemory()
+    /// Free blocks below `end` by ascending offset. No two of them touch each other or `end`.
+    private var free: [Block] = []
+    /// Offset behind the last buffer that is in use.
+    private var end = 0
 
-    deinit {
-        for buffers in free.values {
-            for buffer in buffers { Self.deallocate(buffer) }
-        }
+    private struct Block {
+        var offset: Int
+        var size: Int
+        var end: Int { offset + size }
     }
+
+    public init() { free.reserveCapacity(256) }
+
+    deinit { memory.release() }
 
     /// Uninitialised memory for `count` floats. Give it back with `release(_:count:)` and the same count.
     public func allocate(_ count: Int) -> UnsafeMutablePointer<Float> {
-        bytesInUse += count * 4
+        let size = Self.size(count)
+        bytesInUse += size
         peakBytesInUse = max(peakBytesInUse, bytesInUse)
-        if let cached = free[count]?.popLast() { return cached }
-        bytesReserved += count * 4
-        return Self.allocateAligned(count)
+        let offset = takeFreeBlock(size) ?? extend(by: size)
+        return (memory.base! + offset).bindMemory(to: Float.self, capacity: size / 4)
     }
 
+    /// Takes back a buffer that `allocate(_:)` returned for the same count.
     public func release(_ pointer: UnsafeMutablePointer<Float>, count: Int) {
-        bytesInUse -= count * 4
-        free[count, default: []].append(pointer)
+        var block = Block(offset: UnsafeMutableRawPointer(pointer) - memory.base!, size: Self.size(count))
+        bytesInUse -= block.size
+        var index = indexOfFreeBlock(behind: block.offset)
+        precondition(
+            block.end <= end && (index == free.count || block.end <= free[index].offset)
+                && (index == 0 || free[index - 1].end <= block.offset), "memory was released twice, or never allocated")
+        if index > 0, free[index - 1].end == block.offset {
+            index -= 1
+            block = Block(offset: free[index].offset, size: free[index].size + block.size)
+            free.remove(at: index)
+        }
+        if index < free.count, free[index].offset == block.end {
+            block.size += free[index].size
+            free.remove(at: index)
+        }
+        if block.end == end { end = block.offset } else { free.insert(block, at: index) }
+    }
+
+    private static func size(_ count: Int) -> Int { (max(count, 1) * 4 + 63) / 64 * 64 }
+
+    /// The start of the smallest free block that is large enough, the first of several.
+    private func takeFreeBlock(_ size: Int) -> Int? {
+        var best = -1
+        for index in free.indices where free[index].size >= size && (best < 0 || free[index].size < free[best].size) {
+            best = index
+        }
+        guard best >= 0 else { return nil }
+        let offset = free[best].offset
+        if free[best].size == size {
+            free.remove(at: best)
+        } else {
+            free[best] = Block(offset: offset + size, size: free[best].size - size)
+        }
+        return offset
+    }
+
+    private func extend(by size: Int) -> Int {
+        let offset = end
+        end += size
+        if end > bytesReserved {
+            memory.makeUsable(end)
+            bytesReserved = end
+        }
+        return offset
+    }
+
+    /// Index of the first free block behind `offset`.
+    private func indexOfFreeBlock(behind offset: Int) -> Int {
+        var (low, high) = (0, free.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if free[middle].offset < offset { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     /// Uninitialised, aligned memory outside any arena; the caller frees it with `deallocate(_:)`.
+    ///
+    /// Large buffers are aligned to and advised as huge pages, which saves most of the page faults of their first use.
     public static func allocateAligned(_ count: Int) -> UnsafeMutablePointer<Float> {
         let hugePage = 2 << 20
         let bytes = max(count, 1) * 4

@@ -21,15 +21,17 @@ public final class TrainingEngine {
     private let norm: GradientNorm
     private let regions: any TensorRegions
     private let seed: UInt64
+    private let recomputation: Recomputation
 
     /// Collective over the mesh. Parameters hold their initial values.
     public init(
         model: ModelConfiguration, optimizer configuration: OptimizerConfiguration, seed: UInt64, mesh: Mesh,
-        pool: ThreadPool
+        pool: ThreadPool, recomputation: Recomputation = .selective
     ) {
         decoder = Decoder(model)
         self.mesh = mesh
         self.seed = seed
+        self.recomputation = recomputation
         tape = Tape(pool: pool)
         let plan = ShardingPlan(tensorRank: mesh.tensor.rank, tensorSize: mesh.tensor.size)
         let layout = FlatLayout(decoder.declarations, plan: plan)
@@ -125,6 +127,7 @@ public final class TrainingEngine {
                 probability: decoder.configuration.dropout, seed: seed, sampleIndices: batch.sampleIndices,
                 sequenceLength: batch.sequenceLength)
         }
-        return ForwardContext(tape: tape, parameters: store.bindings, regions: regions, dropout: dropout)
+        return ForwardContext(
+            tape: tape, parameters: store.bindings, regions: regions, dropout: dropout, recomputation: recomputation)
     }
 }

@@ -45,7 +45,8 @@ public final class TrainingRun {
         let mesh = Mesh(job.parallelism, world: world)
         self.mesh = mesh
         engine = TrainingEngine(
-            model: job.model, optimizer: job.optimizer, seed: job.seed, mesh: mesh, pool: pool)
+            model: job.model, optimizer: job.optimizer, seed: job.seed, mesh: mesh, pool: pool,
+            recomputation: job.training.recomputation)
         self.validation = validation.map {
             Validation(
                 $0, microBatchSize: job.training.microBatchSize, sequenceLength: job.training.sequenceLength,

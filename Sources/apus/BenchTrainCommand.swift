@@ -10,6 +10,8 @@ import Numerics
 import Parallelism
 import Training
 
+extension Recomputation: ExpressibleByArgument {}
+
 struct BenchTrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train", abstract: "Time whole training steps on random tokens.",
@@ -35,6 +37,8 @@ struct BenchTrainCommand: ParsableCommand {
     @Option(help: "MPI ranks.") var ranks = 1
     @Option(help: "Ranks that share every layer (tensor parallelism); the others are replicas.") var tensor = 1
     @Option(help: "Threads a rank (default: the cores divided by the ranks).") var threads: Int?
+    @Option(help: "Activations that the backward pass computes again: none, selective or full.")
+    var recomputation: Recomputation = .selective
     @Option(help: "Steps that are timed, after two that are not.") var steps = 10
     @Flag(help: "Print one JSON object.") var json = false
 
@@ -57,7 +61,8 @@ struct BenchTrainCommand: ParsableCommand {
         let model = try model()
         let benchmark = TrainingBenchmark(
             model: model, sequenceLength: min(context ?? model.contextLength, model.contextLength), batchSize: batch,
-            mesh: MeshConfiguration(data: ranks / tensor, tensor: tensor), steps: steps)
+            mesh: MeshConfiguration(data: ranks / tensor, tensor: tensor),
+            recomputation: recomputation, steps: steps)
         try benchmark.validate()
         try MPILaunch.restart(ranks: ranks)
         let session = try WorkerSession(threadsPerRank: threads)

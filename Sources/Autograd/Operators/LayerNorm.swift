@@ -15,31 +15,35 @@ extension Tape {
         let mark = mark()
         let y = makeTensor(rows: x.rows, columns: x.columns)
         let statistics = isRecording ? allocateSaved(2 * x.rows) : nil
-        let (input, output) = (value(x), value(y))
-        let (weights, biases) = (value(weight), value(bias))
-        pool.forEachRange(x.rows, tileSize: RowTiles.size(columns: x.columns)) { rows, _ in
+        let norm = LayerNorm(x: x, weight: weight, bias: bias, epsilon: epsilon, y: y, statistics: statistics)
+        norm.recompute(on: self)
+        record(norm, since: mark)
+        return y
+    }
+}
+
+struct LayerNorm: RecomputableOperator {
+    let x: Tensor
+    let weight: Tensor
+    let bias: Tensor
+    let epsilon: Float
+    let y: Tensor
+    /// `[N, 2]`: mean and inverse deviation of each row; nil where no backward pass follows.
+    let statistics: UnsafeMutablePointer<Float>?
+
+    func recompute(on tape: Tape) {
+        let (input, output) = (tape.value(x), tape.value(y))
+        let (weights, biases) = (tape.value(weight), tape.value(bias))
+        tape.pool.forEachRange(x.rows, tileSize: RowTiles.size(columns: x.columns)) { rows, _ in
             let offset = rows.lowerBound * x.columns
             layerNormForward(
                 input + offset, weight: weights, bias: biases, epsilon: epsilon, into: output + offset,
                 statistics: statistics.map { $0 + 2 * rows.lowerBound }, rows: rows.count, columns: x.columns)
         }
-        if let statistics {
-            record(LayerNorm(x: x, weight: weight, bias: bias, y: y, statistics: statistics), since: mark)
-        }
-        return y
     }
-}
-
-struct LayerNorm: Operator {
-    let x: Tensor
-    let weight: Tensor
-    let bias: Tensor
-    let y: Tensor
-    /// `[N, 2]`: mean and inverse deviation of each row.
-    let statistics: UnsafeMutablePointer<Float>
 
     func backward(on tape: Tape) {
-        guard let dy = tape.gradient(y) else { return }
+        guard let dy = tape.gradient(y), let statistics else { return }
         let columns = x.columns
         let (input, weights) = (tape.value(x), tape.value(weight))
         let sink = tape.gradientSink(x)

@@ -49,7 +49,7 @@ extension Tape {
     }
 }
 
-struct Linear: Operator {
+struct Linear: RecomputableOperator {
     let x: Tensor
     let weight: Tensor
     let bias: Tensor?
@@ -59,6 +59,17 @@ struct Linear: Operator {
     let dropout: Dropout?
     let residual: Tensor?
     let y: Tensor
+
+    /// Where there is an activation, and nothing after it: everything else would need the product.
+    func recompute(on tape: Tape) {
+        guard let activationInputs, dropout == nil, residual == nil else {
+            preconditionFailure("a linear's output can only be computed again from what its activation was applied to")
+        }
+        let output = tape.value(y)
+        tape.pool.forEachRange(y.count, tileSize: 1 << 14) { range, _ in
+            geluTanh(activationInputs + range.lowerBound, into: output + range.lowerBound, count: range.count)
+        }
+    }
 
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y) else { return }

@@ -13,27 +13,33 @@ extension Tape {
         let mark = mark()
         let y = makeTensor(rows: x.rows, columns: x.columns)
         let inverses = isRecording ? allocateSaved(x.rows) : nil
-        let (input, output, weights) = (value(x), value(y), value(weight))
-        pool.forEachRange(x.rows, tileSize: RowTiles.size(columns: x.columns)) { rows, _ in
+        let norm = RMSNorm(x: x, weight: weight, epsilon: epsilon, y: y, inverses: inverses)
+        norm.recompute(on: self)
+        record(norm, since: mark)
+        return y
+    }
+}
+
+struct RMSNorm: RecomputableOperator {
+    let x: Tensor
+    let weight: Tensor
+    let epsilon: Float
+    let y: Tensor
+    /// `[N]`: what each row was multiplied by; nil where no backward pass follows.
+    let inverses: UnsafeMutablePointer<Float>?
+
+    func recompute(on tape: Tape) {
+        let (input, output, weights) = (tape.value(x), tape.value(y), tape.value(weight))
+        tape.pool.forEachRange(x.rows, tileSize: RowTiles.size(columns: x.columns)) { rows, _ in
             let offset = rows.lowerBound * x.columns
             rmsNormForward(
                 input + offset, weight: weights, epsilon: epsilon, into: output + offset,
                 inverses: inverses.map { $0 + rows.lowerBound }, rows: rows.count, columns: x.columns)
         }
-        if let inverses { record(RMSNorm(x: x, weight: weight, y: y, inverses: inverses), since: mark) }
-        return y
     }
-}
-
-struct RMSNorm: Operator {
-    let x: Tensor
-    let weight: Tensor
-    let y: Tensor
-    /// `[N]`: what each row was multiplied by.
-    let inverses: UnsafeMutablePointer<Float>
 
     func backward(on tape: Tape) {
-        guard let dy = tape.gradient(y) else { return }
+        guard let dy = tape.gradient(y), let inverses else { return }
         let columns = x.columns
         let (input, weights) = (tape.value(x), tape.value(weight))
         let sink = tape.gradientSink(x)

@@ -10,22 +10,27 @@ extension Tape {
             gateUp.columns % 2 == 0, "swiGLU: a row is a gate and an up part of one size, got \(gateUp.columns) columns"
         )
         let mark = mark()
-        let columns = gateUp.columns / 2
-        let y = makeTensor(rows: gateUp.rows, columns: columns)
-        let (input, output) = (value(gateUp), value(y))
-        pool.forEachRange(gateUp.rows, tileSize: RowTiles.size(columns: gateUp.columns)) { rows, _ in
-            swiGLUForward(
-                input + rows.lowerBound * 2 * columns, into: output + rows.lowerBound * columns, rows: rows.count,
-                columns: columns)
-        }
-        record(SwiGLU(gateUp: gateUp, y: y), since: mark)
+        let y = makeTensor(rows: gateUp.rows, columns: gateUp.columns / 2)
+        let gated = SwiGLU(gateUp: gateUp, y: y)
+        gated.recompute(on: self)
+        record(gated, since: mark)
         return y
     }
 }
 
-struct SwiGLU: Operator {
+struct SwiGLU: RecomputableOperator {
     let gateUp: Tensor
     let y: Tensor
+
+    func recompute(on tape: Tape) {
+        let (input, output) = (tape.value(gateUp), tape.value(y))
+        let columns = y.columns
+        tape.pool.forEachRange(y.rows, tileSize: RowTiles.size(columns: gateUp.columns)) { rows, _ in
+            swiGLUForward(
+                input + rows.lowerBound * 2 * columns, into: output + rows.lowerBound * columns, rows: rows.count,
+                columns: columns)
+        }
+    }
 
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y), let sink = tape.gradientSink(gateUp) else { return }

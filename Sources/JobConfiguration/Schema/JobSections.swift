@@ -47,6 +47,9 @@ extension TrainingConfiguration: Section {
             .integer(
                 "sequenceLength", \.sequenceLength, 1...16_777_216,
                 "the number of tokens in a training sequence; the model's context length unless given"),
+            .choice(
+                "recomputation", \.recomputation,
+                "which activations the backward pass computes again to save memory; the results are the same"),
             .integer("logEvery", \.logEvery, 1...1_000_000_000, "the number of steps between two lines of metrics"),
         ]
     }

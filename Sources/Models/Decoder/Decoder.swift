@@ -67,7 +67,7 @@ public struct Decoder: Sendable {
         }
         if let dropout = context.dropout { x = tape.dropout(x, dropout.at(.embedding)) }
         for block in blocks {
-            x = context.blocks.run(block: block.index, on: tape, x) { block.forward($0, sequence, context) }
+            x = context.blocks.run(block: block.index, on: tape, x) { block.run($0, sequence, context) }
         }
         return finalNorm.forward(x, context)
     }

@@ -8,21 +8,24 @@ public struct ForwardContext {
     public let blocks: any BlockExecution
     /// Set while training a model that has dropout; nil otherwise.
     public var dropout: DropoutSource?
+    public var recomputation: Recomputation
 
     public init(
         tape: Tape, parameters: ParameterBindings, regions: any TensorRegions = UndividedRegions(),
-        blocks: any BlockExecution = DirectExecution(), dropout: DropoutSource? = nil
+        blocks: any BlockExecution = DirectExecution(), dropout: DropoutSource? = nil,
+        recomputation: Recomputation = .none
     ) {
         self.tape = tape
         self.parameters = parameters
         self.regions = regions
         self.blocks = blocks
         self.dropout = dropout
+        self.recomputation = recomputation
     }
 }
 
-/// Runs a model's blocks. Here engines hook in that act around a block: gathering its parameters first, rerunning it in
-/// the backward pass instead of keeping its activations, exchanging its gradients as soon as they are there.
+/// Runs a model's blocks. Here engines hook in that act around a block: gathering its parameters first, exchanging its
+/// gradients as soon as they are there.
 public protocol BlockExecution: AnyObject {
     func run(block: Int, on tape: Tape, _ input: Tensor, _ body: (Tensor) -> Tensor) -> Tensor
 }

@@ -29,11 +29,14 @@ struct Attention: Sendable {
     }
 
     /// `[N, hiddenSize]` → `residual` + the attended values, `[N, hiddenSize]`.
+    ///
+    /// - Parameter x: The output of a norm that nothing else reads.
     func forward(
         _ x: Tensor, residual: Tensor, _ sequence: SequenceContext, _ context: ForwardContext
     ) -> Tensor {
         let tape = context.tape
         let projected = queryKeyValue.forward(x, context)
+        context.finish(with: x)
         let shape = shape(sequence, context.parameters)
         let mixed: Tensor
         if let cache = sequence.cache {

@@ -23,11 +23,15 @@ struct FeedForward: Sendable {
     }
 
     /// `[N, hiddenSize]` → `residual` + the feed-forward output, `[N, hiddenSize]`.
+    ///
+    /// - Parameter x: The output of a norm that nothing else reads.
     func forward(_ x: Tensor, residual: Tensor, _ context: ForwardContext) -> Tensor {
-        let hidden =
-            isGated
-            ? context.tape.swiGLU(expand.forward(x, context)) : expand.forward(x, activation: .geluTanh, context)
-        return down.forward(
+        let expanded = expand.forward(x, activation: isGated ? .none : .geluTanh, context)
+        context.finish(with: x)
+        let hidden = isGated ? context.tape.swiGLU(expanded) : expanded
+        let y = down.forward(
             hidden, residual: residual, dropout: context.dropout?.at(.feedForwardOutput(block: block)), context)
+        context.finish(with: hidden)
+        return y
     }
 }

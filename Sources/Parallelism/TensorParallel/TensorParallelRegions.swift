@@ -38,7 +38,9 @@ public final class TensorParallelRegions: TensorRegions {
         _ x: Tensor, weight: Tensor, bias: Tensor?, dropout: Dropout?, residual: Tensor, on tape: Tape
     ) -> Tensor {
         let sum = leave(tape.linear(x, weight: weight), on: tape)
-        return tape.addBiasResidual(sum, bias: bias, dropout: dropout, residual: residual)
+        let y = tape.addBiasResidual(sum, bias: bias, dropout: dropout, residual: residual)
+        tape.discard(sum)
+        return y
     }
 
     public var softmaxReduction: (any SoftmaxReduction)? { vocabulary }

@@ -1,0 +1,102 @@
+import Collectives
+import Foundation
+import Models
+import Numerics
+import Optimization
+import Parallelism
+import Training
+
+/// The ranks and threads that a scenario runs on.
+struct Place {
+    let mesh: Mesh
+    let pool: ThreadPool
+
+    var isFirst: Bool { mesh.world.rank == 0 }
+
+    func fail(_ message: String) -> Never {
+        print("rank \(mesh.world.rank): \(message)")
+        exit(1)
+    }
+}
+
+/// A model that trains on the same made-up tokens in every step, in two micro-batches.
+final class Trainer {
+    let engine: TrainingEngine
+    private let batchSize: Int
+    private let sequenceLength: Int
+    private let tokensPerStep: Int
+    private let tokens: UnsafeMutableBufferPointer<Int32>
+    private let indices: UnsafeMutableBufferPointer<UInt64>
+    private var stepsDone = 0
+
+    /// - Parameter batchSize: sequences in a micro-batch.
+    init(
+        _ model: ModelConfiguration, batchSize: Int, optimizer: OptimizerConfiguration = OptimizerConfiguration(),
+        recomputation: Recomputation = .selective, on place: Place
+    ) {
+        engine = TrainingEngine(
+            model: model, optimizer: optimizer, seed: 1, mesh: place.mesh, pool: place.pool,
+            recomputation: recomputation)
+        self.batchSize = batchSize
+        sequenceLength = model.contextLength
+        tokensPerStep = 2 * batchSize * sequenceLength * place.mesh.data.size
+        let first = 2 * batchSize * place.mesh.data.rank
+        tokens = .allocate(capacity: 2 * batchSize * sequenceLength + 1)
+        indices = .allocate(capacity: 2 * batchSize)
+        for index in tokens.indices {
+            let position = first * sequenceLength + index
+            tokens[index] = Int32((position * 7 + position * position / 3) % model.vocabularySize)
+        }
+        for row in indices.indices { indices[row] = UInt64(first + row) }
+    }
+
+    deinit {
+        tokens.deallocate()
+        indices.deallocate()
+    }
+
+    func step() -> Double {
+        let result = engine.step(
+            microBatches: 2, tokensPerStep: tokensPerStep, step: stepsDone, learningRate: 1e-3, microBatch: batch)
+        stepsDone += 1
+        return result.loss
+    }
+
+    private func batch(_ index: Int) -> TokenBatch {
+        let count = batchSize * sequenceLength
+        let start = index * count
+        return TokenBatch(
+            tokens: UnsafeBufferPointer(rebasing: tokens[start..<start + count]),
+            targets: UnsafeBufferPointer(rebasing: tokens[start + 1..<start + 1 + count]),
+            sampleIndices: UnsafeBufferPointer(rebasing: indices[index * batchSize..<(index + 1) * batchSize]),
+            sequenceLength: sequenceLength)
+    }
+}
+
+/// Both families, tiny, and large enough for work to be cut into tiles.
+let models: [(name: String, model: ModelConfiguration, batchSize: Int)] = [
+    (
+        "gpt2 tiny",
+        ModelConfiguration(
+            architecture: .gpt2, layers: 2, hiddenSize: 32, heads: 4, contextLength: 16, vocabularySize: 61,
+            dropout: 0.1), 2
+    ),
+    (
+        "llama tiny",
+        ModelConfiguration(
+            architecture: .llama, layers: 2, hiddenSize: 32, heads: 4, keyValueHeads: 2, feedForwardSize: 48,
+            contextLength: 16, vocabularySize: 67, tiedEmbeddings: false, dropout: 0.1), 2
+    ),
+    (
+        "gpt2 small",
+        ModelConfiguration(
+            architecture: .gpt2, layers: 3, hiddenSize: 128, heads: 4, contextLength: 96, vocabularySize: 512,
+            dropout: 0.1), 4
+    ),
+    (
+        "llama small",
+        ModelConfiguration(
+            architecture: .llama, layers: 3, hiddenSize: 128, heads: 4, keyValueHeads: 2, contextLength: 96,
+            vocabularySize: 512, dropout: 0.1), 4
+    ),
+]
