@@ -64,7 +64,8 @@ public struct TrainingBenchmark: Sendable {
             tokensPerSecond: Double(tokensPerStep) / median, stepSeconds: median, fastestStepSeconds: seconds.min()!,
             slowestStepSeconds: seconds.max()!, modelGFLOPs: rate, peakGFLOPs: peak, peakShare: rate / peak,
             peakRSSMiB: memory[0], peakActivationMiB: Double(engine.tape.arena.peakBytesInUse) / 1_048_576,
-            reservedActivationMiB: Double(engine.tape.arena.bytesReserved) / 1_048_576, parameters: model.parameterCount, ranks: world.size,
+            reservedActivationMiB: Double(engine.tape.arena.bytesReserved) / 1_048_576,
+            parameters: model.parameterCount, ranks: world.size,
             threadsPerRank: pool.threadCount, finalLoss: loss)
     }
 

@@ -44,7 +44,7 @@ struct CrossEntropyChunk {
     private let scaledHidden: UnsafeMutablePointer<Float>
 
     /// Bytes of scores that a chunk may have: few beside the weights, and enough tokens for the products' speed.
-    private static let chunkBytes = 16 << 20
+    private static let chunkBytes = 32 << 20
     /// Rows of the vocabulary whose exponentials are added in single precision.
     private static let sumRows = 256
 

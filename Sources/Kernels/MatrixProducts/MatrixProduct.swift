@@ -59,15 +59,19 @@ public struct MatrixProduct {
     private func run<Tile: RegisterTile>(
         _: Tile.Type, on pool: ThreadPool, finish: (_ rows: Range<Int>, _ columns: Range<Int>, _ thread: Int) -> Void
     ) {
-        if rows <= Tile.Narrow.columns, b.isTransposed, !a.isTransposed, !accumulates {
-            runFewRows(Tile.Narrow.self, on: pool, finish: finish)
+        if isBetterTransposed {
+            if rows <= Tile.Narrow.columns {
+                runTransposed(Tile.Narrow.self, on: pool, finish: finish)
+            } else {
+                runTransposed(Tile.self, on: pool, finish: finish)
+            }
             return
         }
         let cut = ProductCut(
             rows: rows, columns: columns, depth: depth, tileRows: Tile.rows, tileColumns: Tile.columns)
         let leftFloats = a.isTransposed ? (cut.leftFloats + 15) / 16 * 16 : 0
-        let packed = pool.workspace(floats: cut.slabFloats + pool.threadCount * leftFloats)
-        let left = packed + cut.slabFloats
+        let packed = pool.workspace(floats: cut.packedFloats + pool.threadCount * leftFloats)
+        let left = packed + cut.packedFloats
         cut.forEachSlab { slab in
             let groups = cut.panelGroups(of: slab)
             pool.forEachTile(groups * slab.depthBlocks.count) { index, _ in

@@ -14,7 +14,7 @@ package struct ProductCut {
     /// the first-level cache beside the rows of the left one.
     package static let largestDepthBlock = 384
     /// Floats of the right factor that are packed at one time: what the last-level cache holds.
-    private static let slabFloats = 1 << 20
+    static let slabFloats = 1 << 20
     /// Rows of a tile: with a block of depth, what the second-level cache holds of the left factor.
     static let largestTileRows = 96
     /// Tiles for each thread, where the result is large enough, so that all end at nearly the same time.
@@ -55,7 +55,7 @@ package struct ProductCut {
     }
 
     /// Floats that a packed slab takes.
-    var slabFloats: Int {
+    var packedFloats: Int {
         let depthBlock = (depth + depthBlocks - 1) / depthBlocks
         return slabPanels * tileColumns * depthBlock * slabDepthBlocks
     }
