@@ -38,6 +38,12 @@ struct LayerNorm: Operator {
     /// `[N, 2]`: mean and inverse deviation of each row.
     let statistics: UnsafeMutablePointer<Float>
 
+    static let name: StaticString = "layer norm"
+
+    func cost(on tape: Tape) -> OperatorCost {
+        .moving(forward: 2 * x.count, backward: 3 * x.count, shape: .init(rows: x.rows, inputs: x.columns))
+    }
+
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y) else { return }
         let columns = x.columns

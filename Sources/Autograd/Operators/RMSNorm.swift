@@ -32,6 +32,12 @@ struct RMSNorm: Operator {
     /// `[N]`: what each row was multiplied by.
     let inverses: UnsafeMutablePointer<Float>
 
+    static let name: StaticString = "RMS norm"
+
+    func cost(on tape: Tape) -> OperatorCost {
+        .moving(forward: 2 * x.count, backward: 3 * x.count, shape: .init(rows: x.rows, inputs: x.columns))
+    }
+
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y) else { return }
         let columns = x.columns
