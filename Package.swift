@@ -69,8 +69,7 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
         "Benchmarking",
         [
             "Numerics", "Kernels", "Autograd", "Collectives", "Optimization", "Models", "Parallelism",
-            "JobConfiguration",
-            "Training",
+            "JobConfiguration", "Observability", "Training",
         ]
     ),
 ]

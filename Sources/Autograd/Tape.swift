@@ -146,6 +146,7 @@ public final class Tape {
 
     private func append<Op: Operator>(_ op: Op, recomputableType: (any RecomputableOperator.Type)?, since mark: Mark) {
         guard isRecording else { return }
+        if Profiler.isRecording { profile(op, .forward, since: mark.start) }
         precondition(MemoryLayout<Op>.alignment <= 16)
         let offset = (operatorBytesUsed + 15) / 16 * 16
         let end = offset + MemoryLayout<Op>.size
@@ -162,9 +163,10 @@ public final class Tape {
     public struct Mark: BitwiseCopyable, Sendable {
         fileprivate let slotCount: Int
         fileprivate let savedCount: Int
+        fileprivate let start: Profiler.Mark
     }
 
-    public func mark() -> Mark { Mark(slotCount: slots.count, savedCount: saved.count) }
+    public func mark() -> Mark { Mark(slotCount: slots.count, savedCount: saved.count, start: Profiler.mark(pool)) }
 
     /// Operators are moved with their bytes: Swift values do not know their own address.
     private func growOperatorBytes(to size: Int) {
@@ -271,7 +273,16 @@ public final class Tape {
         // The operator is moved out first, so that one whose backward records and replays a part of its own
         // (activation recomputation) finds the byte buffer free to grow.
         let op = (operatorBytes.baseAddress! + offset).assumingMemoryBound(to: Op.self).move()
+        let start = Profiler.mark(pool)
         op.backward(on: self)
+        if Profiler.isRecording { profile(op, .backward, since: start) }
+    }
+
+    private func profile<Op: Operator>(_ op: Op, _ kind: Trace.Kind, since start: Profiler.Mark) {
+        let cost = op.cost(on: self)
+        Profiler.record(
+            since: start, kind, Op.name, shape: cost.shape, work: kind == .forward ? cost.forward : cost.backward,
+            pool: pool, memory: Trace.Memory(inUse: arena.bytesInUse, reserved: arena.bytesReserved))
     }
 
     /// Releases every temporary and forgets every operator. Bound tensors stay.

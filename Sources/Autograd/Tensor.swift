@@ -19,4 +19,16 @@ public struct Tensor: BitwiseCopyable, Hashable, Sendable {
 public protocol Operator {
     /// Adds this operator's share to the gradients of its inputs, from the gradient of its output.
     func backward(on tape: Tape)
+
+    /// What profiles call it, for example "linear".
+    static var name: StaticString { get }
+
+    /// What profiles judge its speed by.
+    func cost(on tape: Tape) -> OperatorCost
+}
+
+extension Operator {
+    public static var name: StaticString { "unnamed operator" }
+
+    public func cost(on tape: Tape) -> OperatorCost { OperatorCost() }
 }

@@ -1,13 +1,29 @@
 import Collectives
 import Foundation
+import Kernels
 
-/// Times the collectives of a communicator beside the MPI library's own all-reduce, in one run.
+/// Times the collectives of a communicator beside the MPI library's own all-reduce, and compares them with the copy
+/// bandwidth, all in one run.
 public enum CollectiveBenchmark {
+    /// What was measured, and where; the property names are the keys of `--json`.
+    public struct Result: Codable, Sendable {
+        public let machine: BenchmarkMachine
+        public let ranks: Int
+        /// How often each row's calls were timed.
+        public let repetitions: Int
+        /// Copying from memory to memory, reads and writes both counted, by one thread of every rank at once: all ranks
+        /// together.
+        public let copyGBs: Double
+        public let rows: [Row]
+    }
+
     /// One collective at one size.
     public struct Row: Codable, Sendable {
         public let collective: String
         /// Size of each rank's buffer.
         public let bytes: Int
+        /// What all ranks together have to read and write at least, when every buffer passes through memory once.
+        public let movedBytes: Int
         /// Of one call, by the slowest rank: half of the calls took longer.
         public let medianSeconds: Double
         /// The fastest call; on a busy machine it says more than the median.
@@ -15,17 +31,30 @@ public enum CollectiveBenchmark {
         /// The best call of `MPI_Allreduce` at the same size over the best call of this, for all-reduces.
         public let timesFasterThanMPI: Double?
 
+        /// Of a rank's buffer.
         public var gigabytesPerSecond: Double { Double(bytes) / bestSeconds / 1e9 }
+        /// Of all reads and writes, by which a call can be compared with the copy bandwidth.
+        public var movedGBs: Double { Double(movedBytes) / bestSeconds / 1e9 }
     }
 
-    /// Every rank must call it, on the communicator of all ranks; all get the same rows.
+    /// Every rank must call it, on the communicator of all ranks; all get the same result.
     ///
     /// - Parameters:
     ///   - largeBytes: size of the largest buffer, rounded to whole pages for every rank.
     ///   - repetitions: how often each measurement is taken.
     public static func run(
         on communicator: any Communicator, largeBytes: Int = 256 << 20, repetitions: Int = 7
-    ) -> [Row] {
+    ) -> Result {
+        communicator.barrier(label: "bandwidth measurement")
+        var bandwidth = [PeakMeasurement.copyGBs(threads: 1)]
+        bandwidth.withUnsafeMutableBufferPointer { communicator.allReduce($0, .sum, label: "bandwidth measurement") }
+        return Result(
+            machine: .current, ranks: communicator.size, repetitions: repetitions, copyGBs: bandwidth[0],
+            rows: rows(on: communicator, largeBytes: largeBytes, repetitions: repetitions))
+    }
+
+    private static func rows(on communicator: any Communicator, largeBytes: Int, repetitions: Int) -> [Row] {
+        let ranks = communicator.size
         let page = 1024 * communicator.size
         let count = max(largeBytes / 4 / page, 1) * page
         let shared = communicator.allocate(count, label: "benchmark, shared")
@@ -48,10 +77,12 @@ public enum CollectiveBenchmark {
                 ])
             let library = MPIRuntime.isRunning ? timings[2] : nil
             let names = ["all-reduce of shared memory", "all-reduce of ordinary memory"]
+            // Every rank's buffer is read, and written with the result.
+            let moved = 2 * ranks * bytes
             for (name, timing) in zip(names, timings) {
-                rows.append(row(name, bytes: bytes, timing, comparedWith: library))
+                rows.append(row(name, bytes: bytes, moved: moved, timing, comparedWith: library))
             }
-            if let library { rows.append(row("MPI_Allreduce", bytes: bytes, library)) }
+            if let library { rows.append(row("MPI_Allreduce", bytes: bytes, moved: moved, library)) }
         }
         let timings = measure(
             communicator, repetitions: repetitions, calls: 1,
@@ -64,27 +95,13 @@ public enum CollectiveBenchmark {
         let names = [
             "reduce-scatter of shared", "all-gather of shared", "reduce-scatter of ordinary", "all-gather of ordinary",
         ]
-        for (name, timing) in zip(names, timings) { rows.append(row("\(name) memory", bytes: count * 4, timing)) }
+        let bytes = count * 4
+        for (name, timing) in zip(names, timings) {
+            // All buffers are read and one part of each written; or every part is read and written by all other ranks.
+            let moved = name.hasPrefix("reduce") ? (ranks + 1) * bytes : 2 * (ranks - 1) * bytes
+            rows.append(row("\(name) memory", bytes: bytes, moved: moved, timing))
+        }
         return rows
-    }
-
-    /// The rows as aligned text, with a heading.
-    public static func table(_ rows: [Row]) -> String {
-        func cell(_ text: String, width: Int) -> String {
-            String(repeating: " ", count: max(0, width - text.count)) + text
-        }
-        let heading =
-            "collective".padding(toLength: 34, withPad: " ", startingAt: 0)
-            + ["KiB", "median µs", "best µs", "GB/s", "× MPI"].map { cell($0, width: 11) }.joined()
-        let lines = rows.map { row in
-            row.collective.padding(toLength: 34, withPad: " ", startingAt: 0)
-                + [
-                    String(row.bytes >> 10), String(format: "%.1f", row.medianSeconds * 1e6),
-                    String(format: "%.1f", row.bestSeconds * 1e6), String(format: "%.2f", row.gigabytesPerSecond),
-                    row.timesFasterThanMPI.map { String(format: "%.2f", $0) } ?? "",
-                ].map { cell($0, width: 11) }.joined()
-        }
-        return ([heading] + lines).joined(separator: "\n")
     }
 
     private struct Timing {
@@ -93,10 +110,11 @@ public enum CollectiveBenchmark {
     }
 
     private static func row(
-        _ collective: String, bytes: Int, _ timing: Timing, comparedWith library: Timing? = nil
+        _ collective: String, bytes: Int, moved: Int, _ timing: Timing, comparedWith library: Timing? = nil
     ) -> Row {
         Row(
-            collective: collective, bytes: bytes, medianSeconds: timing.median, bestSeconds: timing.best,
+            collective: collective, bytes: bytes, movedBytes: moved, medianSeconds: timing.median,
+            bestSeconds: timing.best,
             timesFasterThanMPI: library.map { $0.best / timing.best })
     }
 

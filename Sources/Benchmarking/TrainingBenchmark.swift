@@ -32,7 +32,11 @@ public struct TrainingBenchmark: Sendable {
     }
 
     /// Collective over `world`; every rank gets the result.
-    public func run(world: any Communicator, pool: ThreadPool) -> TrainingBenchmarkResult {
+    ///
+    /// - Parameter profile: Is told of every step, and has its table afterwards.
+    public func run(
+        world: any Communicator, pool: ThreadPool, profile: StepProfile? = nil
+    ) -> TrainingBenchmarkResult {
         let peak = measurePeak(world: world, pool: pool)
         let mesh = Mesh(mesh, world: world)
         let engine = TrainingEngine(
@@ -45,7 +49,10 @@ public struct TrainingBenchmark: Sendable {
 
         var seconds: [Double] = []
         var loss = 0.0
+        var faults = 0
         for step in 0..<warmUpSteps + steps {
+            profile?.stepBegins(step + 1)
+            let faultsBefore = ProcessMemory.pageFaults
             world.barrier(label: "benchmark step")
             let start = ContinuousClock.now
             loss =
@@ -54,18 +61,25 @@ public struct TrainingBenchmark: Sendable {
                     microBatch: { _ in batch.tokenBatch }
                 ).loss
             world.barrier(label: "benchmark step")
-            if step >= warmUpSteps { seconds.append((ContinuousClock.now - start) / .seconds(1)) }
+            if step >= warmUpSteps {
+                seconds.append((ContinuousClock.now - start) / .seconds(1))
+                faults += ProcessMemory.pageFaults - faultsBefore
+            }
+            profile?.stepEnded(step + 1)
         }
+        profile?.finish()
         let median = seconds.sorted()[seconds.count / 2]
         let rate = model.trainingFLOPs(tokens: tokensPerStep, sequenceLength: sequenceLength) / median / 1e9
-        var memory = [ProcessMemory.peakMiB]
-        memory.withUnsafeMutableBufferPointer { world.allReduce($0, .sum, label: "peak memory") }
+        var memory = [ProcessMemory.peakMiB, Double(faults)]
+        memory.withUnsafeMutableBufferPointer { world.allReduce($0, .sum, label: "memory and page faults") }
         return TrainingBenchmarkResult(
             tokensPerSecond: Double(tokensPerStep) / median, stepSeconds: median, fastestStepSeconds: seconds.min()!,
             slowestStepSeconds: seconds.max()!, modelGFLOPs: rate, peakGFLOPs: peak, peakShare: rate / peak,
             peakRSSMiB: memory[0], peakActivationMiB: Double(engine.tape.arena.peakBytesInUse) / 1_048_576,
             reservedActivationMiB: Double(engine.tape.arena.bytesReserved) / 1_048_576,
-            parameters: model.parameterCount, ranks: world.size,
+            pageFaultsPerStep: memory[1] / Double(seconds.count), timedSteps: seconds.count,
+            warmUpSteps: warmUpSteps, machine: .current, sequenceLength: sequenceLength, batchSize: batchSize,
+            mesh: self.mesh.description, parameters: model.parameterCount, ranks: world.size,
             threadsPerRank: pool.threadCount, finalLoss: loss)
     }
 
@@ -96,6 +110,15 @@ public struct TrainingBenchmarkResult: Codable, Sendable {
     /// the system for it.
     public var peakActivationMiB: Double
     public var reservedActivationMiB: Double
+    /// Minor page faults of the timed steps, summed over ranks: memory that the step touched for the first time.
+    public var pageFaultsPerStep: Double
+    public var timedSteps: Int
+    public var warmUpSteps: Int
+    public var machine: BenchmarkMachine
+    public var sequenceLength: Int
+    /// Sequences in a step over all ranks.
+    public var batchSize: Int
+    public var mesh: String
     public var parameters: Int
     public var ranks: Int
     public var threadsPerRank: Int

@@ -12,7 +12,9 @@ public enum CollectiveKind: UInt8, CaseIterable, Sendable, CustomStringConvertib
     case split
     case allocate
 
-    public var description: String {
+    public var description: String { "\(name)" }
+
+    var name: StaticString {
         switch self {
         case .allReduce: "all-reduce"
         case .reduceScatter: "reduce-scatter"

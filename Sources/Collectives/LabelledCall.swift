@@ -1,3 +1,4 @@
+import Numerics
 import Synchronization
 
 /// The collective that this process is in, or was in last.
@@ -32,16 +33,39 @@ public struct LabelledCall: Sendable {
     }
 }
 
-/// Notes every call of one communicator for diagnostics and counts its bytes; allocates nothing.
+/// Notes every call of one communicator for diagnostics and profiles and counts its bytes; allocates nothing.
 struct CallRecorder {
     private(set) var volume = CommunicationVolume()
+    // The call that is running.
+    private var kind = CollectiveKind.barrier
+    private var bytes = 0
+    private var mark = Profiler.mark()
+    private var label: Int?
+    private var waiting: UInt64 = 0
 
     mutating func begin(_ kind: CollectiveKind, label: String, bytes: Int) {
         volume.count(kind, bytes: bytes)
         LabelledCall.begin(kind, label: label, bytes: bytes)
+        mark = Profiler.mark()
+        guard Profiler.isRecording else { return }
+        self.kind = kind
+        self.bytes = bytes
+        self.label = Profiler.number(of: label)
+        waiting = 0
     }
 
-    func end() {
+    mutating func end() {
         LabelledCall.end()
+        Profiler.record(
+            since: mark, .collective, kind.name, label: label, work: Trace.Work(bytes: Double(bytes)),
+            waiting: waiting)
+    }
+
+    /// Runs `wait`, which does nothing but wait for other ranks, as a part of the running call.
+    mutating func waiting(_ wait: () -> Void) {
+        guard Profiler.isRecording else { return wait() }
+        let start = Profiler.now
+        wait()
+        waiting += Profiler.now - start
     }
 }

@@ -34,6 +34,7 @@ public struct LaunchPlan: Sendable {
             threads: threads, allocation: allocation, inherited: environment)
         let worker =
             [request.workerExecutable, "worker", request.jobPath] + request.overrides.flatMap { ["--set", $0] }
+            + request.workerArguments
         let extraArguments = job.launch.mpirunArguments + request.launcherArguments
 
         self.job = try job.resolved(worldSize: ranks)

@@ -11,6 +11,8 @@ public struct LaunchRequest: Hashable, Sendable {
     public var jobPath: String
     /// Overrides `a.b=c`, passed on to the workers.
     public var overrides: [String]
+    /// Further arguments of the workers, after those.
+    public var workerArguments: [String]
     /// Ranks to start; nil starts as many as the job's mesh has, or the allocation when the mesh takes what it gets.
     public var ranks: Int?
     public var launcher: Launcher
@@ -22,11 +24,13 @@ public struct LaunchRequest: Hashable, Sendable {
     public var workerExecutable: String
 
     public init(
-        jobPath: String, overrides: [String] = [], ranks: Int? = nil, launcher: Launcher = .automatic,
-        hostfile: String? = nil, launcherArguments: [String] = [], workerExecutable: String
+        jobPath: String, overrides: [String] = [], workerArguments: [String] = [], ranks: Int? = nil,
+        launcher: Launcher = .automatic, hostfile: String? = nil, launcherArguments: [String] = [],
+        workerExecutable: String
     ) {
         self.jobPath = jobPath
         self.overrides = overrides
+        self.workerArguments = workerArguments
         self.ranks = ranks
         self.launcher = launcher
         self.hostfile = hostfile

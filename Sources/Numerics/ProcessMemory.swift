@@ -2,6 +2,13 @@ import Foundation
 
 /// How much physical memory this process holds.
 public enum ProcessMemory {
+    /// Pages that this process has touched for the first time, or again after the system took them away.
+    public static var pageFaults: Int {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return usage.ru_minflt
+    }
+
     /// The most that has been resident at once, in MiB.
     public static var peakMiB: Double {
         var usage = rusage()

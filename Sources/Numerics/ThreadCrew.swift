@@ -13,11 +13,16 @@ final class ThreadCrew: @unchecked Sendable {
     private var body: UnsafePointer<Body>?
     private var tileCount = 0
     private var isStopping = false
+    private var isMetered = false
 
     private let generation = Atomic<Int>(0)
     private let nextTile = Atomic<Int>(0)
     private let workersAtWork = Atomic<Int>(0)
     private let sleepers = Atomic<Int>(0)
+    /// Nanoseconds that workers spent on the tiles of a metered loop.
+    private let workersBusy = Atomic<UInt64>(0)
+    /// Of all metered loops so far; the caller's alone.
+    private(set) var meter = ThreadPool.Meter()
     private let wakeUp = NSCondition()
     private var threads: [Thread] = []
 
@@ -50,12 +55,19 @@ final class ThreadCrew: @unchecked Sendable {
         precondition(self.body == nil, "a tile started another loop on its own thread pool")
         self.body = body
         self.tileCount = tileCount
+        isMetered = Profiler.isRecording
+        let start = isMetered ? Profiler.now : 0
+        workersBusy.store(0, ordering: .relaxed)
         nextTile.store(0, ordering: .relaxed)
         workersAtWork.store(threads.count, ordering: .relaxed)
         raiseGeneration()
         runTiles(body, tileCount: tileCount, thread: 0)
+        let callerEnd = isMetered ? Profiler.now : 0
         while !spin(until: { workersAtWork.load(ordering: .acquiring) == 0 }) { sched_yield() }
         self.body = nil
+        guard isMetered else { return }
+        let busy = callerEnd - start + workersBusy.load(ordering: .relaxed)
+        meter.add(loop: Profiler.now - start, busy: busy, threads: threads.count + 1)
     }
 
     private func raiseGeneration() {
@@ -81,7 +93,9 @@ final class ThreadCrew: @unchecked Sendable {
             if !spin(until: { generation.load(ordering: .acquiring) != seen }) { sleepUntilGeneration(isNot: seen) }
             seen += 1
             let isStopping = isStopping
+            let start = isMetered ? Profiler.now : 0
             if !isStopping, let body { runTiles(body, tileCount: tileCount, thread: index) }
+            if isMetered { workersBusy.add(Profiler.now - start, ordering: .relaxed) }
             workersAtWork.subtract(1, ordering: .releasing)
             if isStopping { return }
         }
@@ -91,17 +105,11 @@ final class ThreadCrew: @unchecked Sendable {
     @inline(__always)
     private func spin(until condition: () -> Bool) -> Bool {
         for _ in 0..<Self.looksPerClock where condition() { return true }
-        let start = monotonicNanoseconds()
-        while monotonicNanoseconds() - start < Self.spinNanoseconds {
+        let start = Profiler.now
+        while Profiler.now - start < Self.spinNanoseconds {
             for _ in 0..<Self.looksPerClock where condition() { return true }
         }
         return false
-    }
-
-    private func monotonicNanoseconds() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
     private func sleepUntilGeneration(isNot seen: Int) {

@@ -27,6 +27,28 @@ public final class ThreadPool: Sendable {
     /// there the next may overwrite.
     public func workspace(floats: Int) -> UnsafeMutablePointer<Float> { memory.reserve(floats) }
 
+    /// How long the pool ran loops while `Profiler` was recording, for the thread that runs them.
+    var meter: Meter { crew?.meter ?? Meter() }
+
+    /// What threads did with their time, in nanoseconds.
+    struct Meter: BitwiseCopyable, Sendable {
+        private var loops: UInt64 = 0
+        /// Added up over the threads: until the first tile, and from the last one to the end of the loop.
+        private var idleInLoops: UInt64 = 0
+
+        mutating func add(loop: UInt64, busy: UInt64, threads: Int) {
+            loops += loop
+            let available = loop * UInt64(threads)
+            idleInLoops += available - min(busy, available)
+        }
+
+        /// Idle time of all threads in a span of `wall`, outside of whose loops the caller alone has work.
+        func idle(since earlier: Meter, wall: UInt64, threads: Int) -> UInt64 {
+            let outside = wall - min(loops - earlier.loops, wall)
+            return idleInLoops - earlier.idleInLoops + outside * UInt64(threads - 1)
+        }
+    }
+
     /// Runs `body` once for each tile in `0..<tileCount`, on all threads, and returns when all are done.
     ///
     /// `thread` is in `0..<threadCount` and names the scratch memory that a tile may use.

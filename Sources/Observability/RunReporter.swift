@@ -60,6 +60,17 @@ public final class RunReporter {
         tell(event)
     }
 
+    /// Shows lines of text that are no event and no part of the history.
+    public func tell(words: String) {
+        switch audience {
+        case .coordinator: write(words)
+        case .person:
+            for line in words.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
+                write(renderer.render(words: String(line)))
+            }
+        }
+    }
+
     private func keep(_ action: () throws -> Void) {
         do {
             try action()

@@ -8,6 +8,7 @@ public struct RunFolders: Sendable {
     public init(_ root: String) { self.root = root }
 
     public var checkpoints: String { root + "/checkpoints" }
+    public var profile: String { root + "/profile" }
     public var resolvedJob: String { root + "/job.yaml" }
 
     /// Makes the folders and writes the resolved job.

@@ -78,29 +78,47 @@ public final class TrainingEngine {
         microBatches count: Int, tokensPerStep: Int, step: Int, learningRate: Float, stopRequested: Bool = false,
         microBatch: (Int) throws -> TokenBatch
     ) rethrows -> StepResult {
+        let start = Profiler.mark(tape.pool)
+        defer { Profiler.record(since: start, .step, "step", pool: tape.pool) }
         tape.isRecording = true
         tape.startGradients()
         var loss = 0.0
         for index in 0..<count {
-            let batch = try microBatch(index)
-            loss += decoder.loss(batch, scale: 1 / Float(tokensPerStep), context(for: batch))
-            tape.backward()
+            let batch = try profiled("data") { try microBatch(index) }
+            loss += profiled("forward") {
+                decoder.loss(batch, scale: 1 / Float(tokensPerStep), context(for: batch))
+            }
+            profiled("backward") { tape.backward() }
         }
         tape.zeroUntouchedGradients()
-        exchange.sum(on: tape.pool) { [norm, exchange] tile in norm.addTile(tile, of: exchange.gradients) }
+        profiled("gradient exchange", floats: store.gradients.count) {
+            exchange.sum(on: tape.pool) { [norm, exchange] tile in norm.addTile(tile, of: exchange.gradients) }
+        }
 
         // The ranks of a tensor-parallel group all hold the replica's loss; it must count once.
         var sums = [mesh.tensor.rank == 0 ? loss : 0, stopRequested ? 1 : 0]
         sums.withUnsafeMutableBufferPointer { mesh.world.allReduce($0, .sum, label: "loss") }
-        let gradientNorm = gradientNorm()
+        let gradientNorm = profiled("gradient norm") { self.gradientNorm() }
         let result = StepResult(loss: sums[0], gradientNorm: gradientNorm, stopRequested: sums[1] > 0)
         if result.loss.isFinite, gradientNorm.isFinite {
-            optimizer.update(
-                values: store.values, gradients: exchange.gradients, step: step + 1, learningRate: learningRate,
-                gradientNorm: Float(gradientNorm), pool: tape.pool)
+            // Values and moments are read and written, gradients read.
+            profiled("AdamW", floats: 7 * store.values.count) {
+                optimizer.update(
+                    values: store.values, gradients: exchange.gradients, step: step + 1, learningRate: learningRate,
+                    gradientNorm: Float(gradientNorm), pool: tape.pool)
+            }
         }
         exchange.finishUpdate()
         return result
+    }
+
+    /// Runs a part of a step as a span of a profile.
+    ///
+    /// - Parameter floats: that the part itself has to read and write.
+    private func profiled<Result>(
+        _ phase: StaticString, floats: Int = 0, _ body: () throws -> Result
+    ) rethrows -> Result {
+        try Profiler.span(.phase, phase, work: Trace.Work(bytes: 4 * Double(floats)), pool: tape.pool, body)
     }
 
     /// The norm of the whole model's gradient.

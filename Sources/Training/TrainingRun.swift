@@ -22,6 +22,7 @@ public final class TrainingRun {
     /// Rank 0's; the other ranks are silent.
     private let reporter: RunReporter?
     private let peakGFLOPs: Double
+    private let profile: StepProfile?
 
     /// Steps done.
     private var step = 0
@@ -34,8 +35,11 @@ public final class TrainingRun {
     /// Collective over `world`: opens the data, builds the model and, where there is a checkpoint to go on from, loads
     /// it.
     ///
+    /// - Parameter profile: What to profile; its folder is `profile` in the run's unless it names one.
     /// - Throws: `AgreedFailure`, the same on every rank, for anything that any rank finds wrong.
-    public init(_ job: JobConfiguration, world: any Communicator, pool: ThreadPool) throws {
+    public init(
+        _ job: JobConfiguration, world: any Communicator, pool: ThreadPool, profile: StepProfile.Request? = nil
+    ) throws {
         let job = try world.agree(on: "the mesh") { try job.resolved(worldSize: world.size) }
         self.job = job
         self.world = world
@@ -66,6 +70,9 @@ public final class TrainingRun {
             return try RunReporter(folder: job.output, title: job.name, resumedStep: firstStep)
         }
         peakGFLOPs = Self.measurePeak(world: world, pool: pool)
+        self.profile = try profile.map {
+            try StepProfile($0, defaultFolder: folders.profile, world: world, pool: pool)
+        }
         reporter?.report(
             .started(
                 RunFacts(
@@ -88,7 +95,10 @@ public final class TrainingRun {
         StopRequest.listen()
         let start = ContinuousClock.now
         var clock = StepClock(step: step)
+        let firstStep = step
+        defer { tell(profile?.finish()) }
         while step < job.training.steps {
+            profile?.stepBegins(step - firstStep + 1)
             let result = try trainOneStep()
             step += 1
             nextSample += UInt64(job.training.globalBatchSize)
@@ -97,15 +107,16 @@ public final class TrainingRun {
             let isLast = step == job.training.steps
             if step % job.training.logEvery == 0 || isLast || step == 1 { report(result, &clock) }
             if isLast || (job.evaluation.every > 0 && step % job.evaluation.every == 0) {
-                try clock.pause { try evaluate() }
+                try clock.pause { try Profiler.span(.besides, "evaluation") { try evaluate() } }
             }
             if result.stopRequested || (job.checkpoint.every > 0 && step % job.checkpoint.every == 0) {
-                try clock.pause { try save() }
+                try clock.pause { try Profiler.span(.besides, "checkpoint") { try save() } }
             }
             if result.stopRequested, !isLast {
                 reporter?.report(.stopping(StopNotice(reason: "asked to stop by a signal", step: step)))
                 return .stopped
             }
+            if let profile { clock.pause { tell(profile.stepEnded(step - firstStep)) } }
         }
         // A checkpoint that came from another folder or layout is this run's own from here on.
         try save()
@@ -154,6 +165,10 @@ public final class TrainingRun {
                     modelGFLOPs: rate, peakShare: rate / peakGFLOPs, stepSeconds: seconds,
                     secondsLeft: seconds * Double(job.training.steps - step), tokensSeen: tokensSeen,
                     peakRSSMiB: ProcessMemory.peakMiB)))
+    }
+
+    private func tell(_ table: String?) {
+        if let table { reporter?.tell(words: table) }
     }
 
     private func evaluate() throws {

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Benchmarking
-import Foundation
 import Training
 
 struct BenchCollectivesCommand: ParsableCommand {
@@ -9,7 +8,7 @@ struct BenchCollectivesCommand: ParsableCommand {
 
     @Option(help: "MPI ranks.") var ranks = 2
     @Option(name: .customLong("mebibytes"), help: "Size of the largest buffer.") var mebibytes = 256
-    @Flag(help: "Print one JSON array.") var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
         guard ranks > 1 else { throw ValidationError("--ranks must be at least 2, got \(ranks)") }
@@ -20,11 +19,8 @@ struct BenchCollectivesCommand: ParsableCommand {
         try MPILaunch.restart(ranks: ranks)
         let session = try WorkerSession(threadsPerRank: 1)
         let status = session.run {
-            let rows = CollectiveBenchmark.run(on: session.world, largeBytes: mebibytes << 20)
-            guard session.world.rank == 0 else { return .success }
-            print(
-                json ? String(decoding: try JSONEncoder().encode(rows), as: UTF8.self) : CollectiveBenchmark.table(rows)
-            )
+            let result = CollectiveBenchmark.run(on: session.world, largeBytes: mebibytes << 20)
+            if session.world.rank == 0 { print(json ? try result.json : result.table) }
             return .success
         }
         if status != .success { throw ExitCode(status) }

@@ -7,6 +7,7 @@ import JobConfiguration
 import Kernels
 import Models
 import Numerics
+import Observability
 import Parallelism
 import Training
 
@@ -41,6 +42,7 @@ struct BenchTrainCommand: ParsableCommand {
     var recomputation: Recomputation = .selective
     @Option(help: "Steps that are timed, after two that are not.") var steps = 10
     @Flag(help: "Print one JSON object.") var json = false
+    @OptionGroup var profile: ProfileOptions
 
     func validate() throws {
         func require(_ condition: Bool, _ message: String) throws {
@@ -67,8 +69,15 @@ struct BenchTrainCommand: ParsableCommand {
         try MPILaunch.restart(ranks: ranks)
         let session = try WorkerSession(threadsPerRank: threads)
         let status = session.run {
-            let result = benchmark.run(world: session.world, pool: session.pool)
+            let profile = try profile.request.map {
+                try StepProfile($0, defaultFolder: "profile", world: session.world, pool: session.pool)
+            }
+            let result = benchmark.run(world: session.world, pool: session.pool, profile: profile)
             if session.world.rank == 0 { print(json ? try result.json : result.text) }
+            if let table = profile?.table {
+                StandardStream.write(
+                    json ? table : "\n" + table, to: json ? StandardStream.error : StandardStream.output)
+            }
             return .success
         }
         if status != .success { throw ExitCode(status) }

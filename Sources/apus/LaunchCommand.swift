@@ -13,6 +13,7 @@ struct LaunchCommand: AsyncParsableCommand {
         aliases: ["train"])
 
     @OptionGroup var options: JobOptions
+    @OptionGroup var profile: ProfileOptions
 
     @Option(help: "Ranks to start; by default as many as the job's mesh has.")
     var ranks: Int?
@@ -33,9 +34,9 @@ struct LaunchCommand: AsyncParsableCommand {
         let plan = try LaunchPlan(
             job: try options.load(),
             request: LaunchRequest(
-                jobPath: options.job, overrides: options.overrides, ranks: ranks, launcher: launcher,
-                hostfile: hostfile,
-                launcherArguments: launcherArguments, workerExecutable: ThisProgram.path))
+                jobPath: options.job, overrides: options.overrides, workerArguments: profile.arguments,
+                ranks: ranks, launcher: launcher, hostfile: hostfile, launcherArguments: launcherArguments,
+                workerExecutable: ThisProgram.path))
         if dryRun {
             print(plan.shellCommand)
             return

@@ -12,6 +12,7 @@ struct WorkerCommand: ParsableCommand {
             """)
 
     @OptionGroup var job: JobOptions
+    @OptionGroup var profile: ProfileOptions
 
     func run() throws {
         BLASCoreSelection.reexecuteWithSuitableCore()
@@ -19,7 +20,7 @@ struct WorkerCommand: ParsableCommand {
         let status = session.run {
             let job: JobConfiguration = try session.world.agree(on: "the job") { try self.job.load() }
             session.useThreads(job.launch.threadsPerRank)
-            let run = try TrainingRun(job, world: session.world, pool: session.pool)
+            let run = try TrainingRun(job, world: session.world, pool: session.pool, profile: profile.request)
             return try run.run() == .stopped ? .stopped : .success
         }
         if status != .success { throw ExitCode(status) }

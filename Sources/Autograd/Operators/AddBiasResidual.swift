@@ -39,6 +39,12 @@ struct AddBiasResidual: Operator {
     let residual: Tensor
     let y: Tensor
 
+    static let name: StaticString = "add bias and residual"
+
+    func cost(on tape: Tape) -> OperatorCost {
+        .moving(forward: 3 * y.count, backward: 2 * y.count, shape: .init(rows: y.rows, inputs: y.columns))
+    }
+
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y) else { return }
         tape.withScratch(dropout == nil ? 0 : y.count) { scratch in

@@ -45,6 +45,15 @@ struct AddPositions: Operator {
     let sequenceLength: Int
     let firstPosition: Int
 
+    static let name: StaticString = "add positions"
+
+    func cost(on tape: Tape) -> OperatorCost {
+        let positions = sequenceLength * x.columns
+        return .moving(
+            forward: 2 * x.count + positions, backward: x.count + positions,
+            shape: .init(rows: x.rows, inputs: x.columns))
+    }
+
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y) else { return }
         let columns = x.columns

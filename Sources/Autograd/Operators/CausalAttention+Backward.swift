@@ -1,4 +1,5 @@
 import Kernels
+import Numerics
 
 struct CausalAttention: Operator {
     let qkv: Tensor
@@ -8,6 +9,19 @@ struct CausalAttention: Operator {
     let dropout: AttentionDropout?
     /// `[batch, heads, sequence]`: the logarithm of each softmax's denominator.
     let logSumExp: UnsafeMutablePointer<Float>
+
+    static let name: StaticString = "causal attention"
+
+    /// Scores and outputs forwards; backwards five products, because the weights are not kept but computed again. Half of
+    /// each: no query sees later keys.
+    func cost(on tape: Tape) -> OperatorCost {
+        let visible = Double(shape.batch * shape.heads) * Double(shape.sequence * (shape.sequence + 1) / 2)
+        let product = Trace.Work(operations: 2 * visible * Double(shape.headSize))
+        return OperatorCost(
+            forward: product + product + .moving(qkv.count + y.count),
+            backward: product + product + product + product + product + .moving(2 * qkv.count + 2 * y.count),
+            shape: .init(rows: qkv.rows, inputs: qkv.columns, outputs: y.columns))
+    }
 
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y), let sink = tape.gradientSink(qkv) else { return }

@@ -45,6 +45,12 @@ struct DropoutOperator: Operator {
     let y: Tensor
     let dropout: Dropout
 
+    static let name: StaticString = "dropout"
+
+    func cost(on tape: Tape) -> OperatorCost {
+        .moving(forward: 2 * x.count, backward: 2 * x.count, shape: .init(rows: x.rows, inputs: x.columns))
+    }
+
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y), let sink = tape.gradientSink(x) else { return }
         tape.applyFactors(of: dropout, to: dy, into: sink, shape: x)

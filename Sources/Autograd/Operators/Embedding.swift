@@ -37,6 +37,13 @@ struct Embedding: Operator {
     /// Columns of a tile. Threads share out columns, not tokens: two tokens may have the same row.
     private static let tileColumns = 64
 
+    static let name: StaticString = "embedding"
+
+    /// Backwards the rows are read, added to, and written.
+    func cost(on tape: Tape) -> OperatorCost {
+        .moving(forward: 2 * y.count, backward: 3 * y.count, shape: .init(rows: y.rows, inputs: y.columns))
+    }
+
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y), let sink = tape.gradientSink(table) else { return }
         if !sink.accumulates {

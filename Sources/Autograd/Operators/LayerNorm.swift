@@ -42,6 +42,12 @@ struct LayerNorm: RecomputableOperator {
         }
     }
 
+    static let name: StaticString = "layer norm"
+
+    func cost(on tape: Tape) -> OperatorCost {
+        .moving(forward: 2 * x.count, backward: 3 * x.count, shape: .init(rows: x.rows, inputs: x.columns))
+    }
+
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y), let statistics else { return }
         let columns = x.columns

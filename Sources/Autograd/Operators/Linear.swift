@@ -71,6 +71,19 @@ struct Linear: RecomputableOperator {
         }
     }
 
+    static let name: StaticString = "linear"
+
+    func cost(on tape: Tape) -> OperatorCost {
+        let sums = Trace.Work.product(rows: y.rows, columns: y.columns, depth: x.columns)
+        let kept = activationInputs == nil ? 0 : y.count
+        let xGradient = tape.requiresGradient(x) ? sums : .init()
+        let weightGradient = tape.requiresGradient(weight) ? sums : .init()
+        return OperatorCost(
+            forward: sums + .moving(kept + (residual == nil ? 0 : y.count)),
+            backward: xGradient + weightGradient + .moving(kept),
+            shape: .init(rows: x.rows, inputs: x.columns, outputs: y.columns))
+    }
+
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y) else { return }
         let rewinds = activation != .none || dropout != nil

@@ -1,3 +1,5 @@
+import Numerics
+
 extension Tape {
     /// The output projection and the softmax cross-entropy in one: the sum over tokens of -log p(target) × `scale`.
     ///
@@ -44,7 +46,7 @@ extension Tape {
                 }
             }
         }
-        if hiddenSink != nil { record(LinearCrossEntropy(hidden: hidden, inside: inside), since: mark) }
+        if hiddenSink != nil { record(LinearCrossEntropy(hidden: hidden, inside: inside, weight: weight), since: mark) }
         return loss * Double(scale)
     }
 }
@@ -53,6 +55,21 @@ struct LinearCrossEntropy: Operator {
     let hidden: Tensor
     /// Has the gradient that the forward pass computed.
     let inside: Tensor
+    let weight: Tensor
+
+    static let name: StaticString = "linear cross-entropy"
+
+    /// The forward pass computes the gradients too; backwards one only changes hands.
+    func cost(on tape: Tape) -> OperatorCost {
+        let scores = Trace.Work.product(rows: hidden.rows, columns: weight.rows, depth: hidden.columns)
+        // The scores themselves never have to leave the cache.
+        let product = Trace.Work(operations: scores.operations)
+        let hiddenGradient = tape.requiresGradient(hidden) ? product + .moving(hidden.count) : .init()
+        let weightGradient = tape.requiresGradient(weight) ? product + .moving(weight.count) : .init()
+        return OperatorCost(
+            forward: product + .moving(hidden.count + weight.count) + hiddenGradient + weightGradient,
+            shape: .init(rows: hidden.rows, inputs: hidden.columns, outputs: weight.rows))
+    }
 
     func backward(on tape: Tape) { tape.passGradient(from: inside, to: hidden) }
 }

@@ -38,6 +38,12 @@ struct RMSNorm: RecomputableOperator {
         }
     }
 
+    static let name: StaticString = "RMS norm"
+
+    func cost(on tape: Tape) -> OperatorCost {
+        .moving(forward: 2 * x.count, backward: 3 * x.count, shape: .init(rows: x.rows, inputs: x.columns))
+    }
+
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y), let inverses else { return }
         let columns = x.columns

@@ -32,6 +32,14 @@ struct SwiGLU: RecomputableOperator {
         }
     }
 
+    static let name: StaticString = "SwiGLU"
+
+    func cost(on tape: Tape) -> OperatorCost {
+        .moving(
+            forward: 3 * y.count, backward: 5 * y.count,
+            shape: .init(rows: y.rows, inputs: gateUp.columns, outputs: y.columns))
+    }
+
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y), let sink = tape.gradientSink(gateUp) else { return }
         let input = tape.value(gateUp)

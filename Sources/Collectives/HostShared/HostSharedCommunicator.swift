@@ -120,7 +120,7 @@ public final class HostSharedCommunicator: Communicator {
 
     /// Waits for the other ranks of the host; what they wrote before is then visible here.
     func synchronize() {
-        barrier.wait()
+        calls.waiting { barrier.wait() }
         guard isSignatureUnchecked else { return }
         isSignatureUnchecked = false
         // Each looks at one other: if not all are equal, someone sees a difference.

@@ -18,6 +18,7 @@ extension MPICommunicator {
         calls.begin(.allReduce, label: label, bytes: buffer.count * stride)
         defer { calls.end() }
         guard buffer.count > 0, let base = UnsafeMutableRawPointer(buffer.baseAddress) else { return }
+        meetForProfile()
         if buffer.count * stride * size <= sizes.smallExchangeBytes {
             contribution[0] = UnsafeRawPointer(base)
             exchange.reduceWhole(contribution, reduction, count: buffer.count, of: Element.self, into: base)
@@ -41,6 +42,7 @@ extension MPICommunicator {
         calls.begin(.reduceScatter, label: label, bytes: buffer.count * stride)
         defer { calls.end() }
         guard part > 0, let base = UnsafeMutableRawPointer(buffer.baseAddress) else { return }
+        meetForProfile()
         let chunk = max(chunkBytes / stride / size, 1)
         contribution[0] = UnsafeRawPointer(base)
         for start in Swift.stride(from: 0, to: part, by: chunk) {
@@ -57,6 +59,7 @@ extension MPICommunicator {
         calls.begin(.allGather, label: label, bytes: buffer.count * stride)
         defer { calls.end() }
         guard part > 0, let base = UnsafeMutableRawPointer(buffer.baseAddress) else { return }
+        meetForProfile()
         for rank in 0..<size { exchange.segments[rank] = rank * part..<(rank + 1) * part }
         exchange.gatherSegments(base, stride: stride)
     }
@@ -71,6 +74,7 @@ extension MPICommunicator {
         calls.begin(.allToAll, label: label, bytes: source.count * MemoryLayout<Float>.stride)
         defer { calls.end() }
         guard part > 0, let from = source.baseAddress, let to = destination.baseAddress else { return }
+        meetForProfile()
         (to + rank * part).update(from: from + rank * part, count: part)
         for step in 1..<size {
             let receiver = (rank + step) % size

@@ -41,6 +41,9 @@ public enum BLAS {
     /// The kernels in use, for example `SkylakeX`.
     public static var core: String { String(cString: openblas_get_corename()) }
 
+    /// For example `OpenBLAS 0.3.21`.
+    public static var libraryName: String { buildDescription.split(separator: " ").prefix(2).joined(separator: " ") }
+
     /// Version and build options, for example `OpenBLAS 0.3.21 DYNAMIC_ARCH …`.
     public static var buildDescription: String { String(cString: openblas_get_config()) }
 }

@@ -75,6 +75,8 @@ private struct RegionEntry: Operator {
     let inside: Tensor
     let communicator: any Communicator
 
+    static let name: StaticString = "enter tensor-parallel region"
+
     func backward(on tape: Tape) {
         guard let gradient = tape.gradient(inside) else { return }
         communicator.allReduce(
