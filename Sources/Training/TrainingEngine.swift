@@ -97,7 +97,9 @@ public final class TrainingEngine {
 
         // The ranks of a tensor-parallel group all hold the replica's loss; it must count once.
         var sums = [mesh.tensor.rank == 0 ? loss : 0, stopRequested ? 1 : 0]
-        sums.withUnsafeMutableBufferPointer { mesh.world.allReduce($0, .sum, label: "loss") }
+        profiled("agreement") {
+            sums.withUnsafeMutableBufferPointer { mesh.world.allReduce($0, .sum, label: "loss") }
+        }
         let gradientNorm = profiled("gradient norm") { self.gradientNorm() }
         let result = StepResult(loss: sums[0], gradientNorm: gradientNorm, stopRequested: sums[1] > 0)
         if result.loss.isFinite, gradientNorm.isFinite {
@@ -108,7 +110,7 @@ public final class TrainingEngine {
                     gradientNorm: Float(gradientNorm), pool: tape.pool)
             }
         }
-        exchange.finishUpdate()
+        profiled("end of update") { exchange.finishUpdate() }
         return result
     }
 

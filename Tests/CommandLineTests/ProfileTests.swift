@@ -106,7 +106,7 @@ import Testing
                 let collectives = trace.names("collective")
                 #expect(collectives.contains("all-reduce 'loss'"))
                 if tensor == 1 {
-                    #expect(collectives.contains("all-reduce 'gradient bucket 0'"), "\(collectives)")
+                    #expect(collectives.contains("all-reduce 'gradients'"), "\(collectives)")
                 } else {
                     #expect(collectives.contains("all-reduce 'leave tensor-parallel region'"), "\(collectives)")
                     #expect(trace.names("forward").contains("enter tensor-parallel region"))

@@ -72,9 +72,12 @@ public enum MPIRuntime {
     /// Ends the job because a collective cannot go on: says which one it was on standard error.
     static func fail(_ problem: String) -> Never {
         let environment = ProcessInfo.processInfo.environment
-        let rank = (environment["OMPI_COMM_WORLD_RANK"] ?? environment["PMIX_RANK"]).map { "rank \($0): " } ?? ""
+        let rank = environment["OMPI_COMM_WORLD_RANK"] ?? environment["PMIX_RANK"]
         let call = LabelledCall.latest.map { "\($0.kind) '\($0.label)': " } ?? ""
-        FileHandle.standardError.write(Data("apus: \(rank)\(call)\(problem)\n".utf8))
+        FileHandle.standardError.write(Data("apus: \(rank.map { "rank \($0): " } ?? "")\(call)\(problem)\n".utf8))
+        // Ranks often fail together, and Open MPI's mpirun may crash when several abort the job at one moment: the first
+        // ends the others while they wait.
+        usleep(UInt32(min(rank.flatMap { Int($0) } ?? 0, 20)) * 100_000)
         abort(code: 1)
     }
 
