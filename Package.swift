@@ -29,7 +29,7 @@ let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "s
 /// Each module may use only those above it; see the tour of the source tree in README.md.
 let modules: [(name: String, dependencies: [Target.Dependency])] = [
     ("Numerics", []),
-    ("Kernels", ["COpenBLAS", "CPlatform", "Numerics"]),
+    ("Kernels", ["CPlatform", "Numerics"]),
     ("Autograd", ["Numerics", "Kernels"]),
     ("Collectives", ["COpenMPI", "CPlatform", "Numerics"]),
     ("Optimization", ["Numerics", "Kernels"]),
@@ -85,7 +85,6 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         // Headers alone: the compiler's own macros.

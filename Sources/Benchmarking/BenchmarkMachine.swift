@@ -9,19 +9,20 @@ public struct BenchmarkMachine: Codable, Hashable, Sendable {
     public var cores: Int
     /// The widest vectors that the processor has, in bits.
     public var vectorBits: Int
-    /// Library and kernels behind the matrix products.
-    public var products: String
+    /// The vectors that the program was built for, in bits.
+    public var builtVectorBits: Int
 
     public static var current: BenchmarkMachine {
         let features = ProcessorFeatures.current
         return BenchmarkMachine(
             processor: features.model.isEmpty ? "unknown processor" : features.model, cores: OnlineCores.count,
             vectorBits: features.hasAVX512 ? 512 : features.hasAVX2 ? 256 : 128,
-            products: "\(BLAS.libraryName) with its kernels for \(BLAS.core)")
+            builtVectorBits: VectorWidth.native.rawValue)
     }
 
     /// One line for a reader.
     public var text: String {
-        "\(processor), \(cores) core\(cores == 1 ? "" : "s") for this process, vectors of \(vectorBits) bits, \(products)"
+        "\(processor), \(cores) core\(cores == 1 ? "" : "s") for this process, vectors of \(vectorBits) bits, "
+            + "built for \(builtVectorBits)"
     }
 }

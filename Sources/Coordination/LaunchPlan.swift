@@ -1,6 +1,5 @@
 import Foundation
 import JobConfiguration
-import Kernels
 import Numerics
 
 /// The command that starts the workers of a job, decided and checked before anything runs.
@@ -95,19 +94,11 @@ public struct LaunchPlan: Sendable {
         }
     }
 
-    /// OpenBLAS runs on the thread that calls it, since ranks have threads of their own.
     private static func workerEnvironment(
         threads: Int?, allocation: Allocation, inherited: [String: String]
     ) -> [String: String] {
-        var variables = ["APUS_COORDINATED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"]
+        var variables = ["APUS_COORDINATED": "1"]
         if let threads { variables["APUS_THREADS_PER_RANK"] = String(threads) }
-        if let core = inherited[BLASCoreSelection.variable] {
-            // The user's choice goes to all hosts.
-            variables[BLASCoreSelection.variable] = core
-        } else if allocation.isOnThisHostAlone {
-            // Other hosts may have other processors; there every worker chooses for itself.
-            variables.merge(BLASCoreSelection.environmentForWorkers()) { first, _ in first }
-        }
         // Open MPI refuses to start as root, as in most containers, unless it is told twice.
         if geteuid() == 0 {
             variables["OMPI_ALLOW_RUN_AS_ROOT"] = "1"

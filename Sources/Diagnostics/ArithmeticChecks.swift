@@ -3,7 +3,7 @@ import Kernels
 import Numerics
 import Observability
 
-/// Checks of the matrix products: which kernels, whether they are right, and how fast.
+/// Checks of the matrix products: whether they are right, and how fast.
 public enum ArithmeticChecks {
     /// One product's speed beside the processor's peak, both on one thread.
     public struct Speed: Hashable, Sendable {
@@ -18,25 +18,7 @@ public enum ArithmeticChecks {
 
     /// Measures for about half a second, then judges.
     public static func all() -> [Finding] {
-        let state = BLASCoreSelection.state
-        return [kernels(state), products(BLASCoreSelection.checkProducts), speed(measureSpeed(), state)]
-    }
-
-    package static func kernels(_ state: BLASCoreSelection.State) -> Finding {
-        let subject = "OpenBLAS kernels"
-        let origin =
-            state.isSetByUser
-            ? "set by \(BLASCoreSelection.variable)" : state.isChosen ? "chosen by apus" : "chosen by OpenBLAS"
-        let detail = "\(state.core), \(origin)"
-        guard state.isSuitable else {
-            let better = state.suitableCores.first ?? ""
-            return Finding(
-                subject, .warning, "\(detail), though this processor could use \(better)",
-                cure: state.isSetByUser
-                    ? "unset \(BLASCoreSelection.variable), unless it is there for a reason"
-                    : "set \(BLASCoreSelection.variable)=\(better), and install an OpenBLAS built with DYNAMIC_ARCH")
-        }
-        return Finding(subject, .ok, detail)
+        [products(MatrixProduct.check), speed(measureSpeed())]
     }
 
     package static func products(_ check: () throws -> Void) -> Finding {
@@ -51,17 +33,14 @@ public enum ArithmeticChecks {
         }
     }
 
-    package static func speed(_ speed: Speed, _ state: BLASCoreSelection.State) -> Finding {
+    package static func speed(_ speed: Speed) -> Finding {
         let subject = "speed of one core"
         let share = speed.productGFLOPs / speed.peakGFLOPs
         let detail =
             "\(Quantity.fixed(speed.productGFLOPs, 0)) GFLOP/s in products, \(Quantity.percent(share)) of "
             + "\(Quantity.fixed(speed.peakGFLOPs, 0)) fused multiply-add peak"
         guard share >= 0.6 else {
-            let cure =
-                state.isSuitable
-                ? "make sure nothing else is running, then look for a newer OpenBLAS"
-                : "use the kernels that suit this processor, see above"
+            let cure = "make sure that nothing else is running, and that the program was built for this processor"
             return Finding(subject, .warning, detail, cure: cure)
         }
         return Finding(subject, .ok, detail)
@@ -74,12 +53,14 @@ public enum ArithmeticChecks {
         defer { Arena.deallocate(operands) }
         operands.initialize(repeating: 0.5, count: 3 * size * size)
         let (a, b, c) = (operands, operands + size * size, operands + 2 * size * size)
+        let product = MatrixProduct(
+            rows: size, columns: size, depth: size, MatrixFactor(a, stride: size), MatrixFactor(b, stride: size),
+            into: c)
+        let pool = ThreadPool(threadCount: 1)
         let clock = ContinuousClock()
         let best = (0..<20).map { _ in
             clock.measure {
-                BLAS.multiply(
-                    m: size, n: size, k: size, MatrixFactor(a, stride: size), MatrixFactor(b, stride: size), into: c,
-                    stride: size)
+                product.run(on: pool)
             }
         }.min()!
         return Speed(

@@ -13,7 +13,7 @@ public final class WorkerSession {
 
     /// - Parameter threadsPerRank: nil or 0 divides the cores that a host's ranks may use among them.
     public init(threadsPerRank: Int? = nil) throws {
-        try BLASCoreSelection.checkProducts()
+        try MatrixProduct.check()
         world = try ProcessGroup.world()
         pool = ThreadPool(threadCount: 1)
         useThreads(threadsPerRank ?? 0)

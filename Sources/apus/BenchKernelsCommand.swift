@@ -28,8 +28,7 @@ struct BenchKernelsCommand: ParsableCommand {
     }
 
     func run() throws {
-        BLASCoreSelection.reexecuteWithSuitableCore()
-        try BLASCoreSelection.checkProducts()
+        try MatrixProduct.check()
         let benchmark = KernelBenchmark(filter: filter, seconds: seconds, threads: threads ?? OnlineCores.count)
         let isWatched = StandardStream.isTerminal(StandardStream.error)
         let result = try benchmark.run { text in

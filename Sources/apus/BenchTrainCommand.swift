@@ -4,7 +4,6 @@ import Collectives
 import Coordination
 import Foundation
 import JobConfiguration
-import Kernels
 import Models
 import Numerics
 import Observability
@@ -59,7 +58,6 @@ struct BenchTrainCommand: ParsableCommand {
     }
 
     func run() throws {
-        BLASCoreSelection.reexecuteWithSuitableCore()
         let model = try model()
         let benchmark = TrainingBenchmark(
             model: model, sequenceLength: min(context ?? model.contextLength, model.contextLength), batchSize: batch,

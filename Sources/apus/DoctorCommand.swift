@@ -1,7 +1,6 @@
 import ArgumentParser
 import Diagnostics
 import Foundation
-import Kernels
 
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,7 +12,6 @@ struct DoctorCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        BLASCoreSelection.reexecuteWithSuitableCore()
         let examination = await Examination.ofThisHost(probe: [ThisProgram.path, "doctor", Probe._commandName])
         print(json ? examination.json : examination.text)
         if examination.hasFailed { throw ExitCode(.failure) }

@@ -2,7 +2,6 @@ import ArgumentParser
 import Checkpointing
 import Foundation
 import Generation
-import Kernels
 import Numerics
 import Tokenization
 import Training
@@ -27,7 +26,6 @@ struct GenerateCommand: ParsableCommand {
 
     func run() throws {
         guard tokens > 0 else { throw ValidationError("--tokens must be at least 1, got \(tokens)") }
-        BLASCoreSelection.reexecuteWithSuitableCore()
         let session = try WorkerSession(threadsPerRank: threads)
         let status = session.run {
             let generator = try session.world.agree(on: "the model") { try open(session) }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import JobConfiguration
-import Kernels
 import Training
 
 struct WorkerCommand: ParsableCommand {
@@ -15,7 +14,6 @@ struct WorkerCommand: ParsableCommand {
     @OptionGroup var profile: ProfileOptions
 
     func run() throws {
-        BLASCoreSelection.reexecuteWithSuitableCore()
         let session = try WorkerSession()
         let status = session.run {
             let job: JobConfiguration = try session.world.agree(on: "the job") { try self.job.load() }

@@ -10,7 +10,7 @@ import Testing
                 script: #"""
                     if [ $RANK = 0 ]; then
                         printf '\#(FakeRun.started)'
-                        echo "called as: $1 $2; $OMP_NUM_THREADS $OPENBLAS_NUM_THREADS $APUS_THREADS_PER_RANK $APUS_COORDINATED"
+                        echo "called as: $1 $2; $APUS_THREADS_PER_RANK $APUS_COORDINATED"
                         printf '\036{"kind":"evaluation","step":5,"loss":2.5,"perplexity":12.2,"seconds":0.5}\n'
                         printf '\036{"kind":"unknown to this version"}\n'
                         printf 'no line feed at the end'
@@ -20,7 +20,7 @@ import Testing
             #expect(result.exitCode == 0, "\(result)")
             #expect(result.standardOutput.contains("starting job 'fake': 2 ranks × 1 thread by mpirun\n"))
             #expect(result.standardOutput.contains("fake: 1k parameters, 2 ranks × 1 thread (data 2)"))
-            #expect(result.standardOutput.contains("called as: worker \(fake.job); 1 1 1 1\n"))
+            #expect(result.standardOutput.contains("called as: worker \(fake.job); 1 1\n"))
             #expect(result.standardOutput.contains("step 5: validation loss 2.5000, perplexity 12.2 (0.5s)\n"))
             #expect(result.standardOutput.contains("no line feed at the end\n"))
             #expect(!result.standardOutput.contains("\u{1e}"))

@@ -39,7 +39,6 @@ import Testing
             ])
         #expect(plan.threadsPerRank == 1)
         #expect(plan.environment["APUS_COORDINATED"] == "1")
-        #expect(plan.environment["OPENBLAS_NUM_THREADS"] == "1")
         #expect(plan.environment["APUS_THREADS_PER_RANK"] == "1")
     }
 
@@ -95,13 +94,10 @@ import Testing
         try withTemporaryFolder { folder in
             let path = folder.path + "/hosts"
             try "a slots=2\nb slots=2\n".write(toFile: path, atomically: true, encoding: .utf8)
-            let plan = try plan(hostfile: path, environment: ["OPENBLAS_CORETYPE": "Haswell"])
+            let plan = try plan(hostfile: path)
             #expect(plan.shellCommand.contains("--hostfile \(path)"))
             #expect(plan.shellCommand.contains("-x APUS_COORDINATED"))
-            #expect(plan.shellCommand.contains("-x OPENBLAS_CORETYPE"))
             #expect(plan.threadsPerRank == nil)
-            // What suits this host's processor is not forced upon others.
-            #expect(try !self.plan(hostfile: path).arguments.contains("OPENBLAS_CORETYPE"))
 
             let error = #expect(throws: ApusError.self) { try self.plan(parallelism: "{data: 6}", hostfile: path) }
             #expect(error?.description.contains("needs 6 ranks, but the hostfile \(path) gives 4") == true)
