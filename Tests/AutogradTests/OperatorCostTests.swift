@@ -1,6 +1,7 @@
 import Autograd
 import Foundation
 import Numerics
+import TestSupport
 import Testing
 
 /// Costs as profiles record them, against formulas; see `ProfilerTests` for why the tests take turns.
@@ -14,6 +15,8 @@ import Testing
     private func record(
         _ name: String, _ sizes: [(rows: Int, columns: Int)], _ operation: (Tape, [Tensor]) -> Tensor?
     ) throws -> Spans {
+        profilerTurn.lock()
+        defer { profilerTurn.unlock() }
         Profiler.start(Trace())
         withTape { tape, bind in
             let inputs = sizes.map { bind([Float](repeating: 0.5, count: $0.rows * $0.columns), $0.rows) }
@@ -44,6 +47,8 @@ import Testing
     }
 
     @Test func aLinearWhoseInputNeedsNoGradientCostsLessBackwards() throws {
+        profilerTurn.lock()
+        defer { profilerTurn.unlock() }
         let (n, inputs, outputs) = (6, 10, 14)
         let values = UnsafeMutablePointer<Float>.allocate(capacity: n * inputs)
         defer { values.deallocate() }

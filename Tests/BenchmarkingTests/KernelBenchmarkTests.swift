@@ -1,11 +1,14 @@
 import Benchmarking
 import Foundation
 import Numerics
+import TestSupport
 import Testing
 
 /// What is measured and how it is told; how fast it is depends on the machine.
 @Suite(.serialized) struct KernelBenchmarkTests {
     @Test func everyKernelOfAModelIsTimed() throws {
+        profilerTurn.lock()
+        defer { profilerTurn.unlock() }
         let result = try KernelBenchmark(filter: "gpt2-128x64", seconds: 0.001, threads: 2).run()
         let kernels = Set(result.rows.map(\.kernel))
         let backward = ["linear", "causal attention", "layer norm", "dropout", "embedding"]
@@ -30,6 +33,8 @@ import Testing
     }
 
     @Test func llamasKernelsAreTimedToo() throws {
+        profilerTurn.lock()
+        defer { profilerTurn.unlock() }
         for (filter, kernels) in [
             ("rms norm", ["RMS norm", "RMS norm, backward"]), ("swiglu", ["SwiGLU", "SwiGLU, backward"]),
             ("rotary", ["rotary embedding"]),
@@ -41,6 +46,8 @@ import Testing
     }
 
     @Test func aProductsWorkIsThatOfItsShape() throws {
+        profilerTurn.lock()
+        defer { profilerTurn.unlock() }
         let result = try KernelBenchmark(filter: "product A·B 768 × 512", seconds: 0.001, threads: 1).run()
         let row = try #require(result.rows.first)
         #expect(result.rows.count == 1 && row.shape == "768 × 512 → 128")
@@ -51,6 +58,8 @@ import Testing
     }
 
     @Test func aFilterThatMatchesNothingNamesTheChoices() {
+        profilerTurn.lock()
+        defer { profilerTurn.unlock() }
         let error = #expect(throws: ApusError.self) {
             try KernelBenchmark(filter: "no such kernel", threads: 1).run()
         }

@@ -1,12 +1,15 @@
 import Foundation
 import Numerics
 import Synchronization
+import TestSupport
 import Testing
 
 /// One recorder serves the process, so its tests take turns; other suites' threads may record meanwhile.
 @Suite(.serialized) struct ProfilerTests {
     /// The events of this thread while `body` ran.
     private func record(capacity: Int = 1 << 12, _ body: () -> Void) throws -> (events: [Trace.Event], trace: Trace) {
+        profilerTurn.lock()
+        defer { profilerTurn.unlock() }
         Profiler.start(Trace(capacity: capacity))
         body()
         let trace = try #require(Profiler.stop())
@@ -14,6 +17,8 @@ import Testing
     }
 
     @Test func nothingIsRecordedUnlessAsked() throws {
+        profilerTurn.lock()
+        defer { profilerTurn.unlock() }
         Profiler.span(.phase, "before") {}
         #expect(!Profiler.isRecording)
         #expect(Profiler.stop() == nil)
@@ -69,6 +74,8 @@ import Testing
     }
 
     @Test func threadsRecordSideBySide() throws {
+        profilerTurn.lock()
+        defer { profilerTurn.unlock() }
         Profiler.start(Trace())
         let present = Atomic<Int>(0)
         let threads = (0..<4).map { _ in
