@@ -8,8 +8,8 @@ extension CollectiveBenchmark.Result {
         ranks     \(ranks) of one thread each
         times     of one call, by its slowest rank: the best and the median of \(repetitions) timings
         GB/s      of a rank's buffer in the best time; moved: all that the ranks have to read and write
-        copying   \(String(format: "%.1f", copyGBs)) GB/s read and written by all ranks at once, measured in this run; \
-        beyond 100% buffers came from a cache
+        copying   \(String(format: "%.1f", copyGBs)) GB/s read and written by all ranks at once, measured in this run
+                  (above 100%: buffers came from a cache, or were written where they had just been read, unlike a copy's)
 
         \(lines.joined(separator: "\n"))
         """

@@ -6,9 +6,10 @@ extension KernelBenchmark.Result {
     public var table: String {
         var lines = [
             "machine   \(machine.text)",
-            "times     medians of the calls in \(seconds) s of each kernel, on the same operands again and again",
-            "floor     the slower of operations at the peak and bytes, each operand once, at the copy bandwidth; beyond "
-                + "100% operands came from a cache",
+            "ms        the fastest and the median call in \(seconds) s of each kernel, on the same operands again and again",
+            "speed     of the fastest call; its floor is the slower of operations at the peak and bytes, each operand once, "
+                + "at the copy bandwidth",
+            "          (above 100%: operands came from a cache, or were written where they had just been read, unlike a copy's)",
         ]
         for floor in floors {
             lines.append(
@@ -16,13 +17,13 @@ extension KernelBenchmark.Result {
                     + "\(Quantity.fixed(floor.peakGFLOPs, 1)) GFLOP/s, \(Quantity.fixed(floor.copyGBs, 1)) GB/s")
         }
         lines.append("")
-        let heading = floors.flatMap { ["ms", Self.threads($0.threads), "of floor"] }
+        let heading = floors.flatMap { ["ms", "median", Self.threads($0.threads), "of floor"] }
         lines.append(Self.line("kernel", "shape", heading, "models"))
         for row in rows {
             let cells = row.timings.flatMap { timing in
                 [
-                    Quantity.fixed(timing.medianSeconds * 1e3, 3), Self.speed(row, timing),
-                    Quantity.percent(timing.floorSeconds / timing.medianSeconds),
+                    Quantity.fixed(timing.fastestSeconds * 1e3, 3), Quantity.fixed(timing.medianSeconds * 1e3, 3),
+                    Self.speed(row, timing), Quantity.percent(timing.floorSeconds / timing.fastestSeconds),
                 ]
             }
             lines.append(Self.line(row.kernel, row.shape, cells, row.models.joined(separator: ", ")))
@@ -40,8 +41,8 @@ extension KernelBenchmark.Result {
 
     private static func speed(_ row: KernelBenchmark.Row, _ timing: KernelBenchmark.Timing) -> String {
         timing.isComputeBound
-            ? "\(Quantity.fixed(row.operations / timing.medianSeconds / 1e9, 1)) GFLOP/s"
-            : "\(Quantity.fixed(row.bytes / timing.medianSeconds / 1e9, 1)) GB/s"
+            ? "\(Quantity.fixed(row.operations / timing.fastestSeconds / 1e9, 1)) GFLOP/s"
+            : "\(Quantity.fixed(row.bytes / timing.fastestSeconds / 1e9, 1)) GB/s"
     }
 
     private static func threads(_ count: Int) -> String { count == 1 ? "1 thread" : "\(count) threads" }
@@ -52,7 +53,7 @@ extension KernelBenchmark.Result {
         }
         var line = padded(kernel, 32) + padded(shape, 22)
         for (index, cell) in cells.enumerated() {
-            line += String(repeating: " ", count: max([10, 15, 9][index % 3] - cell.count, 1)) + cell
+            line += String(repeating: " ", count: max([11, 10, 15, 9][index % 4] - cell.count, 1)) + cell
         }
         return line + "  " + models
     }

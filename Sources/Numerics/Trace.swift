@@ -122,7 +122,7 @@ public final class Trace: @unchecked Sendable {
     private static let mostLabels = 4096
 
     /// - Parameter capacity: Events that fit; one takes about 150 bytes.
-    public init(capacity: Int = 1 << 17) {
+    public init(capacity: Int = 1 << 18) {
         buffer = .allocate(capacity: max(capacity, 1))
         labelNumbers.reserveCapacity(256)
         labels.reserveCapacity(256)

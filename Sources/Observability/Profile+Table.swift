@@ -33,8 +33,8 @@ extension Profile {
             "measured in this run\(facts.ranks == 1 ? "" : ", on all ranks at once"): multiply-add peak "
                 + "\(Quantity.fixed(facts.peakGFLOPs, 1)) GFLOP/s, copy bandwidth "
                 + "\(Quantity.fixed(facts.copyGBs, 1)) GB/s",
-            "floor: the slower of operations at that peak and bytes at that bandwidth, each operand once; "
-                + "beyond 100% they come from a cache",
+            "floor: the slower of operations at that peak and bytes, each operand once, at that bandwidth",
+            "  (above 100%: operands came from a cache, or were written where they had just been read, unlike a copy's)",
         ]
     }
 

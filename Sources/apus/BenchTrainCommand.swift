@@ -71,7 +71,9 @@ struct BenchTrainCommand: ParsableCommand {
                 try StepProfile($0, defaultFolder: "profile", world: session.world, pool: session.pool)
             }
             let result = benchmark.run(world: session.world, pool: session.pool, profile: profile)
-            if session.world.rank == 0 { print(json ? try result.json : result.text) }
+            if session.world.rank == 0 {
+                StandardStream.write((json ? try result.json : result.text) + "\n", to: StandardStream.output)
+            }
             if let table = profile?.table {
                 StandardStream.write(
                     json ? table : "\n" + table, to: json ? StandardStream.error : StandardStream.output)

@@ -1,4 +1,5 @@
 import Foundation
+import Numerics
 
 extension HostSharedCommunicator {
     public func allReduce(_ buffer: UnsafeMutableBufferPointer<Float>, _ reduction: Reduction, label: String) {
@@ -149,6 +150,8 @@ extension HostSharedCommunicator {
         of type: Element.Type
     ) {
         let stride = MemoryLayout<Element>.stride
+        // See `MPICommunicator.meetForProfile`.
+        if Profiler.isRecording { calls.waiting { leaders.group.barrier() } }
         leaders.setEvenSegments(count: count)
         leaders.reduceSegments(
             contributions, reduction, of: type,
