@@ -244,9 +244,11 @@ public final class Tape {
     /// Whether a bound tensor has received a gradient since `startGradients()`; others hold stale numbers.
     public func hasGradient(_ tensor: Tensor) -> Bool { slots[Int(tensor.slot)].hasGradient }
 
-    /// Zeroes every bound gradient that received nothing since `startGradients()`.
-    public func zeroUntouchedGradients() {
-        for index in 0..<boundCount where slots[index].requiresGradient && !slots[index].hasGradient {
+    /// Zeroes every bound gradient that received nothing since `startGradients()`, or those of `first` and of the tensors
+    /// bound after it.
+    public func zeroUntouchedGradients(from first: Tensor? = nil) {
+        for index in Int(first?.slot ?? 0)..<boundCount where slots[index].requiresGradient && !slots[index].hasGradient
+        {
             slots[index].gradient!.update(repeating: 0, count: slots[index].count)
             slots[index].hasGradient = true
         }

@@ -15,6 +15,7 @@ public struct TrainingBenchmark: Sendable {
     public var batchSize: Int
     public var mesh: MeshConfiguration
     public var recomputation: Recomputation
+    public var exchange = GradientExchangeConfiguration()
     /// Steps that are timed, after `warmUpSteps` that are not.
     public var steps: Int
     public var warmUpSteps = 2
@@ -41,7 +42,7 @@ public struct TrainingBenchmark: Sendable {
         let mesh = Mesh(mesh, world: world)
         let engine = TrainingEngine(
             model: model, optimizer: OptimizerConfiguration(), seed: 1, mesh: mesh, pool: pool,
-            recomputation: recomputation)
+            exchange: exchange, recomputation: recomputation)
         let batch = RandomTokens(
             vocabularySize: model.vocabularySize, batchSize: batchSize / mesh.data.size,
             sequenceLength: sequenceLength, firstSample: mesh.data.rank * batchSize / mesh.data.size)

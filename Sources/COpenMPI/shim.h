@@ -23,6 +23,9 @@ static inline int apus_mpi_any_source(void) { return MPI_ANY_SOURCE; }
 static inline int apus_mpi_any_tag(void) { return MPI_ANY_TAG; }
 static inline int apus_mpi_comm_type_shared(void) { return MPI_COMM_TYPE_SHARED; }
 static inline int apus_mpi_thread_funneled(void) { return MPI_THREAD_FUNNELED; }
+static inline int apus_mpi_thread_multiple(void) { return MPI_THREAD_MULTIPLE; }
+static inline MPI_Request apus_mpi_request_null(void) { return MPI_REQUEST_NULL; }
+static inline MPI_Status *apus_mpi_statuses_ignore(void) { return MPI_STATUSES_IGNORE; }
 static inline int apus_mpi_max_error_string(void) { return MPI_MAX_ERROR_STRING; }
 static inline int apus_mpi_max_library_version_string(void) { return MPI_MAX_LIBRARY_VERSION_STRING; }
 

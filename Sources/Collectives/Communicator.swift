@@ -43,7 +43,7 @@ public protocol Communicator: AnyObject {
     /// Every rank must ask for the same sizes, in the same order.
     func allocateReplicaMemory(partCount: Int, commonBytes: Int, label: String) -> ReplicaMemory
     /// Sums the parts of memory from `allocateReplicaMemory`; collective. Up to `threads` threads will sum at a time.
-    func makeReplicaSum(of memory: ReplicaMemory, threads: Int) -> ReplicaSum
+    func makeReplicaSum(of memory: ReplicaMemory, threads: Int, wireFormat: WireFormat) -> ReplicaSum
     /// Waits for those ranks of the group that are on the same host.
     func hostBarrier(label: String)
 }
@@ -54,9 +54,18 @@ extension Communicator {
         .unshared(partCount: partCount, commonBytes: commonBytes)
     }
 
-    public func makeReplicaSum(of memory: ReplicaMemory, threads: Int) -> ReplicaSum { ReplicaSum(of: memory) }
+    public func makeReplicaSum(of memory: ReplicaMemory, threads: Int, wireFormat: WireFormat) -> ReplicaSum {
+        ReplicaSum(of: memory)
+    }
 
     public func hostBarrier(label: String) {}
+}
+
+/// What single-precision numbers are between hosts.
+public enum WireFormat: String, CaseIterable, Hashable, Sendable {
+    case float32
+    /// Rounded to the nearest number of 8 bits of exponent and 7 of fraction: half the bytes.
+    case bfloat16
 }
 
 public enum Reduction: Sendable {

@@ -20,6 +20,7 @@ public final class ReplicaSum {
     private var calls = CallRecorder()
     private let memory: ReplicaMemory
     private let between: TreeExchange?
+    private let wireFormat: WireFormat
     private let chunkCount: Int
     /// One for each thread: it has scratch memory.
     private let local: [LocalReduction]
@@ -33,9 +34,10 @@ public final class ReplicaSum {
     ///   - between: The first rank of every set, for those ranks.
     init(
         _ memory: ReplicaMemory, sharers: [[Int]], mine: Int, between group: MPIGroup?, rankCount: Int, threads: Int,
-        sizes: TransferSizes
+        sizes: TransferSizes, wireFormat: WireFormat
     ) {
         self.memory = memory
+        self.wireFormat = wireFormat
         spansHosts = sharers.count > 1
         let nodes = sharers.map { ReductionTree.largestNodes(within: $0, size: rankCount) }
         between = group.map { TreeExchange($0, nodes: nodes, rankCount: rankCount) }
@@ -51,6 +53,7 @@ public final class ReplicaSum {
     /// The sum of what nobody else has a part of.
     init(of memory: ReplicaMemory) {
         self.memory = memory
+        wireFormat = .float32
         spansHosts = false
         between = nil
         chunkCount = 1
@@ -84,20 +87,28 @@ public final class ReplicaSum {
 
     /// Sums a range, whose sums on every host are complete, over the hosts.
     ///
-    /// Every rank that `exchanges` must call it with the same ranges in the same order.
-    public func exchangeBetweenHosts(_ range: Range<Int>) {
+    /// Every rank that `exchanges` must call it with the same ranges in the same order, and may do so on any thread where
+    /// `MPIRuntime.supportsConcurrentCalls`.
+    ///
+    /// - Parameter sleeps: Whether to leave the core to others while data travels.
+    public func exchangeBetweenHosts(_ range: Range<Int>, sleeps: Bool = false) {
         guard let between else { return }
-        let stride = MemoryLayout<Float>.stride
-        for start in Swift.stride(from: range.lowerBound, to: range.upperBound, by: chunkCount) {
+        between.waiting = sleeps ? .sleeping : .spinning
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: chunkCount) {
             between.setEvenSegments(count: min(chunkCount, range.upperBound - start))
             for node in contributions.indices {
                 contributions[node] = UnsafeRawPointer(memory.parts[partOfNode[node]].baseAddress! + start)
             }
-            let result = UnsafeMutableRawPointer(total + start)
-            between.reduceSegments(
-                contributions, .sum, of: Float.self,
-                into: result + between.segments[between.group.rank].lowerBound * stride)
-            between.gatherSegments(result, stride: stride)
+            let (result, mine) = (total + start, between.segments[between.group.rank])
+            switch wireFormat {
+            case .float32:
+                between.reduceSegments(
+                    contributions, .sum, of: Float.self, into: UnsafeMutableRawPointer(result + mine.lowerBound))
+                between.gatherSegments(UnsafeMutableRawPointer(result), stride: MemoryLayout<Float>.stride)
+            case .bfloat16:
+                between.reduceSegmentsRounded(contributions, into: result + mine.lowerBound)
+                between.gatherSegmentsRounded(result)
+            }
         }
     }
 }

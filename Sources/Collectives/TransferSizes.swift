@@ -2,6 +2,8 @@
 package struct TransferSizes: Sendable {
     /// The most that one MPI call moves; its counts are 32-bit.
     package var messageBytes = 1 << 30
+    /// What exchanges cut their data into: below the 64 KiB up to which Open MPI over TCP does not ask before it sends.
+    package var pieceBytes = 60 << 10
     /// Reductions over MPI work through longer buffers in chunks of this, which bounds their scratch memory.
     package var exchangeChunkBytes = 4 << 20
     /// … and of more when this much for each rank is more: short messages are dear when there are many ranks.

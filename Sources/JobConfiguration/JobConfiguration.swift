@@ -19,6 +19,7 @@ public struct JobConfiguration: Hashable, Sendable {
     /// `parallelism.data: auto`: the data degree is whatever fills the ranks that are started. `parallelism.data` says
     /// nothing until `resolved(worldSize:)` has set it.
     public var fillsRanks = false
+    public var gradientExchange = GradientExchangeConfiguration()
     public var evaluation = EvaluationConfiguration()
     public var checkpoint = CheckpointConfiguration()
     public var launch = LaunchConfiguration()

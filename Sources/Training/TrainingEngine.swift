@@ -18,6 +18,7 @@ public final class TrainingEngine {
     public let optimizer: AdamW
 
     private let exchange: GradientExchange
+    private let blocks: any BlockExecution
     private let norm: GradientNorm
     private let regions: any TensorRegions
     private let seed: UInt64
@@ -26,7 +27,8 @@ public final class TrainingEngine {
     /// Collective over the mesh. Parameters hold their initial values.
     public init(
         model: ModelConfiguration, optimizer configuration: OptimizerConfiguration, seed: UInt64, mesh: Mesh,
-        pool: ThreadPool, recomputation: Recomputation = .selective
+        pool: ThreadPool, exchange exchangeConfiguration: GradientExchangeConfiguration = .init(),
+        recomputation: Recomputation = .selective
     ) {
         decoder = Decoder(model)
         self.mesh = mesh
@@ -43,12 +45,11 @@ public final class TrainingEngine {
         store.initialize(seed: seed, pool: pool)
         regions = mesh.tensor.size == 1 ? UndividedRegions() : TensorParallelRegions(mesh.tensor)
         exchange = GradientExchange(
-            mesh.data, memory: memory.whole, tiles: tiles.map(\.range), threads: pool.threadCount)
+            mesh.data, memory: memory.whole, tiles: tiles.map(\.range),
+            layerStarts: decoder.firstOfLayers.map(layout.start), threads: pool.threadCount, exchangeConfiguration)
+        blocks = ExchangingExecution(exchange, of: store, around: DirectExecution())
         norm = GradientNorm(tiles: tiles, partialSums: memory.partialSums)
-        let share =
-            exchange.share.isEmpty
-            ? 0..<0
-            : tiles[exchange.share.lowerBound].range.lowerBound..<tiles[exchange.share.upperBound - 1].range.upperBound
+        let share = exchange.sharedElements
         optimizer = AdamW(
             configuration, count: layout.count,
             segments: layout.entries.compactMap { entry in
@@ -57,6 +58,11 @@ public final class TrainingEngine {
             }, moments: memory.moments)
         mesh.data.hostBarrier(label: "initial parameters")
     }
+
+    /// Whether gradients are exchanged while the backward pass goes on.
+    public var overlapsExchange: Bool { exchange.overlaps }
+    /// What of the gradient exchange's configuration cannot be had here, if anything.
+    public var exchangeNotice: String? { exchange.notice }
 
     public struct StepResult: Sendable {
         /// Mean loss of a token over the global batch, before the update.
@@ -88,6 +94,7 @@ public final class TrainingEngine {
             loss += profiled("forward") {
                 decoder.loss(batch, scale: 1 / Float(tokensPerStep), context(for: batch))
             }
+            if index == count - 1 { exchange.beginLastPass() }
             profiled("backward") { tape.backward() }
         }
         tape.zeroUntouchedGradients()
@@ -148,6 +155,7 @@ public final class TrainingEngine {
                 sequenceLength: batch.sequenceLength)
         }
         return ForwardContext(
-            tape: tape, parameters: store.bindings, regions: regions, dropout: dropout, recomputation: recomputation)
+            tape: tape, parameters: store.bindings, regions: regions, blocks: blocks, dropout: dropout,
+            recomputation: recomputation)
     }
 }

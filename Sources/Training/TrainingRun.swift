@@ -50,7 +50,7 @@ public final class TrainingRun {
         self.mesh = mesh
         engine = TrainingEngine(
             model: job.model, optimizer: job.optimizer, seed: job.seed, mesh: mesh, pool: pool,
-            recomputation: job.training.recomputation)
+            exchange: job.gradientExchange, recomputation: job.training.recomputation)
         self.validation = validation.map {
             Validation(
                 $0, microBatchSize: job.training.microBatchSize, sequenceLength: job.training.sequenceLength,
@@ -79,6 +79,9 @@ public final class TrainingRun {
                     name: job.name, parameters: job.model.parameterCount, mesh: job.parallelism.description,
                     ranks: world.size, threadsPerRank: pool.threadCount, tokensPerStep: job.tokensPerStep,
                     totalSteps: job.training.steps, resumedStep: step)))
+        if let notice = engine.exchangeNotice {
+            reporter?.report(.message(RunMessage(level: .warning, text: notice)))
+        }
         for difference in resumed?.differences ?? [] {
             reporter?.report(.message(RunMessage(level: .warning, text: difference)))
         }

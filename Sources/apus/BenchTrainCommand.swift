@@ -36,6 +36,10 @@ struct BenchTrainCommand: ParsableCommand {
     @Option(help: "Sequences in a step, over all ranks.") var batch = 16
     @Option(help: "MPI ranks.") var ranks = 1
     @Option(help: "Ranks that share every layer (tensor parallelism); the others are replicas.") var tensor = 1
+    @Option(help: "Whether to exchange gradients during the backward pass: auto, on or off.")
+    var overlap = GradientExchangeConfiguration.Overlap.automatic
+    @Option(name: .customLong("gradient-exchange"), help: "What gradients are between hosts: float32 or bfloat16.")
+    var wireFormat = WireFormat.float32
     @Option(help: "Threads a rank (default: the cores divided by the ranks).") var threads: Int?
     @Option(help: "Activations that the backward pass computes again: none, selective or full.")
     var recomputation: Recomputation = .selective
@@ -59,10 +63,12 @@ struct BenchTrainCommand: ParsableCommand {
 
     func run() throws {
         let model = try model()
-        let benchmark = TrainingBenchmark(
+        var benchmark = TrainingBenchmark(
             model: model, sequenceLength: min(context ?? model.contextLength, model.contextLength), batchSize: batch,
             mesh: MeshConfiguration(data: ranks / tensor, tensor: tensor),
             recomputation: recomputation, steps: steps)
+        benchmark.exchange.overlap = overlap
+        benchmark.exchange.wireFormat = wireFormat
         try benchmark.validate()
         try MPILaunch.restart(ranks: ranks)
         let session = try WorkerSession(threadsPerRank: threads)
@@ -99,3 +105,6 @@ struct BenchTrainCommand: ParsableCommand {
             tiedEmbeddings: tied)
     }
 }
+
+extension GradientExchangeConfiguration.Overlap: ExpressibleByArgument {}
+extension WireFormat: ExpressibleByArgument {}

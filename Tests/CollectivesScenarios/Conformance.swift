@@ -6,6 +6,7 @@ func runConformance() throws {
     var tiny = TransferSizes()
     // Every border is crossed by a few thousand elements, and none is a multiple of an element.
     tiny.messageBytes = 1_001
+    tiny.pieceBytes = 9
     tiny.exchangeChunkBytes = 1_500
     tiny.segmentBytes = 100
     tiny.smallExchangeBytes = 300

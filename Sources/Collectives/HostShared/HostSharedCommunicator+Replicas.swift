@@ -4,9 +4,12 @@ extension HostSharedCommunicator {
         begin(.allocate, bytes: partBytes + commonBytes, label: label)
         defer { calls.end() }
         synchronize()
+        let commonEnd = wholeCacheLines(commonBytes)
         let stride = HostMapping.roundedToHugePages(partBytes)
         guard
-            let mapping = HostMapping.make(bytes: stride * host.size + commonBytes, host: host, group: group)
+            let mapping = HostMapping.make(
+                bytes: stride * host.size + commonEnd + ReplicaMemory.counterBytes(sharers: host.size), host: host,
+                group: group)
         else { return .unshared(partCount: partCount, commonBytes: commonBytes) }
         let start = stride * host.rank
         mapping.populate(start..<start + partBytes)
@@ -21,7 +24,7 @@ extension HostSharedCommunicator {
             },
             index: host.rank,
             common: UnsafeMutableRawBufferPointer(start: mapping.base + stride * host.size, count: commonBytes),
-            isShared: true, owner: mapping)
+            counters: mapping.base + stride * host.size + commonEnd, isShared: true, owner: mapping)
     }
 
     public func hostBarrier(label: String) {
@@ -30,14 +33,16 @@ extension HostSharedCommunicator {
         synchronize()
     }
 
-    public func makeReplicaSum(of memory: ReplicaMemory, threads: Int) -> ReplicaSum {
+    public func makeReplicaSum(
+        of memory: ReplicaMemory, threads: Int, wireFormat: WireFormat
+    ) -> ReplicaSum {
         let isShared = memory.isShared
         let sharers = isShared ? layout.ranksOfHost : (0..<size).map { [$0] }
         let isLeader = isShared ? host.rank == 0 : true
         let between = sharers.count > 1 ? group.split(color: isLeader ? 0 : nil, key: rank) : nil
         let sum = ReplicaSum(
             memory, sharers: sharers, mine: isShared ? hostIndex : rank, between: between, rankCount: size,
-            threads: threads, sizes: sizes)
+            threads: threads, sizes: sizes, wireFormat: wireFormat)
         replicaSums.append(sum)
         return sum
     }

@@ -67,10 +67,12 @@ public final class MPICommunicator: Communicator {
         return UnsafeMutableBufferPointer(start: memory, count: count)
     }
 
-    public func makeReplicaSum(of memory: ReplicaMemory, threads: Int) -> ReplicaSum {
+    public func makeReplicaSum(
+        of memory: ReplicaMemory, threads: Int, wireFormat: WireFormat
+    ) -> ReplicaSum {
         let sum = ReplicaSum(
             memory, sharers: (0..<size).map { [$0] }, mine: rank, between: group.split(color: 0, key: rank),
-            rankCount: size, threads: threads, sizes: sizes)
+            rankCount: size, threads: threads, sizes: sizes, wireFormat: wireFormat)
         replicaSums.append(sum)
         return sum
     }

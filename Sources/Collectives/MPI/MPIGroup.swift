@@ -12,14 +12,16 @@ final class MPIGroup {
     let size: Int
 
     private let messageBytes: Int
+    private let pieceBytes: Int
 
     static func world(sizes: TransferSizes) -> MPIGroup {
-        MPIGroup(apus_mpi_comm_world(), messageBytes: sizes.messageBytes)
+        MPIGroup(apus_mpi_comm_world(), messageBytes: sizes.messageBytes, pieceBytes: sizes.pieceBytes)
     }
 
-    private init(_ handle: MPI_Comm, messageBytes: Int) {
+    private init(_ handle: MPI_Comm, messageBytes: Int, pieceBytes: Int) {
         self.handle = handle
         self.messageBytes = messageBytes
+        self.pieceBytes = pieceBytes
         MPIRuntime.check(MPI_Comm_set_errhandler(handle, apus_mpi_errors_return()), "MPI_Comm_set_errhandler")
         var (rank, size): (Int32, Int32) = (0, 0)
         MPIRuntime.check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank")
@@ -36,7 +38,7 @@ final class MPIGroup {
         let color = color.map { Int32($0) } ?? apus_mpi_undefined()
         MPIRuntime.check(MPI_Comm_split(handle, color, Int32(key), &part), "MPI_Comm_split")
         guard let part, part != apus_mpi_comm_null() else { return nil }
-        return MPIGroup(part, messageBytes: messageBytes)
+        return MPIGroup(part, messageBytes: messageBytes, pieceBytes: pieceBytes)
     }
 
     /// The ranks that can share memory with this one.
@@ -45,32 +47,86 @@ final class MPIGroup {
         MPIRuntime.check(
             MPI_Comm_split_type(handle, apus_mpi_comm_type_shared(), Int32(rank), apus_mpi_info_null(), &part),
             "MPI_Comm_split_type")
-        return MPIGroup(part!, messageBytes: messageBytes)
+        return MPIGroup(part!, messageBytes: messageBytes, pieceBytes: pieceBytes)
     }
 
     // MARK: Data
 
-    /// Sends and receives at the same time; either side may be absent. Both ends must agree on the number of bytes.
-    func exchange(
-        send: UnsafeRawBufferPointer, to destination: Int?, receive: UnsafeMutableRawBufferPointer, from source: Int?
-    ) {
-        var sent = 0
-        var received = 0
-        repeat {
-            let sending = destination == nil ? 0 : min(messageBytes, send.count - sent)
-            let receiving = source == nil ? 0 : min(messageBytes, receive.count - received)
-            MPIRuntime.check(
-                MPI_Sendrecv(
-                    sending > 0 ? send.baseAddress! + sent : nil, Int32(sending), apus_mpi_byte(),
-                    sending > 0 ? Int32(destination!) : apus_mpi_proc_null(), Self.exchangeTag,
-                    receiving > 0 ? receive.baseAddress! + received : nil, Int32(receiving), apus_mpi_byte(),
-                    receiving > 0 ? Int32(source!) : apus_mpi_proc_null(), Self.exchangeTag,
-                    handle, apus_mpi_status_ignore()),
-                "MPI_Sendrecv")
-            sent += sending
-            received += receiving
-        } while (destination != nil && sent < send.count) || (source != nil && received < receive.count)
+    /// How a call passes the time until its messages have arrived.
+    enum Waiting {
+        /// At full attention: the thread has nothing else to do, and its core neither.
+        case spinning
+        /// Asleep between two looks: others compute on the core.
+        case sleeping
     }
+
+    /// Sends and receives at the same time; either side may be absent. Both ends must agree on the number of bytes.
+    ///
+    /// Data travels in pieces that the library sends off without asking first whether they are expected. Where both sides
+    /// of a TCP connection send much, the answer to such a question queues behind the data of the side that was first,
+    /// and the two directions take turns instead of being used at the same time.
+    func exchange(
+        send: UnsafeRawBufferPointer, to destination: Int?, receive: UnsafeMutableRawBufferPointer, from source: Int?,
+        waiting: Waiting = .spinning
+    ) {
+        let sending = destination == nil ? 0 : send.count
+        let receiving = source == nil ? 0 : receive.count
+        let windowBytes = pieceBytes * Self.piecesUnderWay
+        for start in stride(from: 0, to: max(sending, receiving), by: windowBytes) {
+            exchangeWindow(
+                UnsafeRawBufferPointer(rebasing: send[min(start, sending)..<min(start + windowBytes, sending)]),
+                to: destination,
+                UnsafeMutableRawBufferPointer(
+                    rebasing: receive[min(start, receiving)..<min(start + windowBytes, receiving)]),
+                from: source, waiting: waiting)
+        }
+    }
+
+    private static let piecesUnderWay = 64
+
+    /// Exchanges up to `piecesUnderWay` pieces in each direction.
+    private func exchangeWindow(
+        _ send: UnsafeRawBufferPointer, to destination: Int?, _ receive: UnsafeMutableRawBufferPointer,
+        from source: Int?, waiting: Waiting
+    ) {
+        withUnsafeTemporaryAllocation(of: MPI_Request?.self, capacity: 2 * Self.piecesUnderWay) { requests in
+            var count = 0
+            for start in stride(from: 0, to: receive.count, by: pieceBytes) {
+                MPIRuntime.check(
+                    MPI_Irecv(
+                        receive.baseAddress! + start, Int32(min(pieceBytes, receive.count - start)), apus_mpi_byte(),
+                        Int32(source!), Self.exchangeTag, handle, requests.baseAddress! + count),
+                    "MPI_Irecv")
+                count += 1
+            }
+            for start in stride(from: 0, to: send.count, by: pieceBytes) {
+                MPIRuntime.check(
+                    MPI_Isend(
+                        send.baseAddress! + start, Int32(min(pieceBytes, send.count - start)), apus_mpi_byte(),
+                        Int32(destination!), Self.exchangeTag, handle, requests.baseAddress! + count),
+                    "MPI_Isend")
+                count += 1
+            }
+            for index in 0..<count { wait(for: requests.baseAddress! + index, waiting) }
+        }
+    }
+
+    private func wait(for request: UnsafeMutablePointer<MPI_Request?>, _ waiting: Waiting) {
+        switch waiting {
+        case .spinning:
+            MPIRuntime.check(MPI_Wait(request, apus_mpi_status_ignore()), "MPI_Wait")
+        case .sleeping:
+            var isDone: Int32 = 0
+            while true {
+                MPIRuntime.check(MPI_Test(request, &isDone, apus_mpi_status_ignore()), "MPI_Test")
+                if isDone != 0 { return }
+                usleep(Self.microsecondsAsleep)
+            }
+        }
+    }
+
+    /// A fast network moves less in this time than the system holds for a connection.
+    private static let microsecondsAsleep: UInt32 = 200
 
     func send(_ buffer: UnsafeRawBufferPointer, to destination: Int, tag: Int) {
         forEachPiece(of: buffer.count) { offset, count in

@@ -13,6 +13,10 @@ public enum MPIRuntime {
     }
 
     private static let state = Mutex(State.notStarted)
+    private static let allowsConcurrentCalls = Atomic<Bool>(false)
+
+    /// Whether several threads may call MPI at the same time: the library provides `MPI_THREAD_MULTIPLE`.
+    public static var supportsConcurrentCalls: Bool { allowsConcurrentCalls.load(ordering: .relaxed) }
 
     /// Whether `mpirun` or `srun` started this process as one of several ranks' processes.
     ///
@@ -31,14 +35,15 @@ public enum MPIRuntime {
         return version.trimmingCharacters(in: .whitespacesAndNewlines.union(["\0"]))
     }
 
-    /// Initialises MPI; the thread that calls this must be the one that calls the collectives.
+    /// Initialises MPI; the thread that calls this must be the one that calls the collectives, but for those that say
+    /// otherwise.
     static func start() throws {
         if isRunning { return }
         guard state.withLock({ $0 == .notStarted }) else {
             throw ApusError("starting MPI", "MPI was already ended in this process", remedy: "start a new process")
         }
         var provided: Int32 = 0
-        let status = MPI_Init_thread(nil, nil, apus_mpi_thread_funneled(), &provided)
+        let status = MPI_Init_thread(nil, nil, apus_mpi_thread_multiple(), &provided)
         guard status == apus_mpi_success() else {
             throw ApusError(
                 "starting MPI", "MPI_Init_thread failed: \(errorString(status))",
@@ -49,6 +54,7 @@ public enum MPIRuntime {
                 "starting MPI", "the library does not support threads (level \(provided))",
                 remedy: "use an MPI library built with thread support")
         }
+        allowsConcurrentCalls.store(provided >= apus_mpi_thread_multiple(), ordering: .relaxed)
         // By default MPI ends the process itself with a message that does not say what Apus was doing.
         MPI_Comm_set_errhandler(apus_mpi_comm_world(), apus_mpi_errors_return())
         state.withLock { $0 = .running }

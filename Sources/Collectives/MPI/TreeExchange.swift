@@ -12,18 +12,23 @@ import Foundation
 final class TreeExchange {
     let group: MPIGroup
     /// The nodes that each member brings.
-    private let nodes: [[Range<Int>]]
-    private let program: ReductionProgram
+    let nodes: [[Range<Int>]]
+    let program: ReductionProgram
     /// The elements of a chunk that each member combines. The caller sets them before `reduceSegments` and
     /// `gatherSegments`; kept here so that no call allocates.
     var segments: [Range<Int>]
 
-    private let mostNodes: Int
-    private var scratch = ScratchMemory()
-    private var sources: [UnsafeRawPointer]
-    private var destination: [UnsafeMutableRawPointer]
+    /// How the members wait for each other.
+    var waiting = MPIGroup.Waiting.spinning
+
+    let mostNodes: Int
+    var scratch = ScratchMemory()
+    /// What travels rounded passes through here.
+    var wireScratch = ScratchMemory()
+    var sources: [UnsafeRawPointer]
+    var destination: [UnsafeMutableRawPointer]
     /// Where each member's nodes stand among all nodes in rank order: apart from each other when hosts interleave.
-    private let sourceIndices: [[Int]]
+    let sourceIndices: [[Int]]
 
     init(_ group: MPIGroup, nodes: [[Range<Int>]], rankCount: Int) {
         self.group = group
@@ -69,7 +74,7 @@ final class TreeExchange {
                     to: sends ? to : nil,
                     receive: UnsafeMutableRawBufferPointer(
                         start: receives ? received + slot * segmentBytes : nil, count: receives ? segmentBytes : 0),
-                    from: receives ? from : nil)
+                    from: receives ? from : nil, waiting: waiting)
                 if receives { sources[slot] = UnsafeRawPointer(received + slot * segmentBytes) }
             }
         }
@@ -91,7 +96,7 @@ final class TreeExchange {
                 to: to,
                 receive: UnsafeMutableRawBufferPointer(
                     start: buffer + segments[from].lowerBound * stride, count: segments[from].count * stride),
-                from: from)
+                from: from, waiting: waiting)
         }
     }
 

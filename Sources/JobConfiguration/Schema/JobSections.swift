@@ -82,10 +82,12 @@ extension ScheduleConfiguration: Section {
     }
 }
 
-/// `parallelism` as the document has it: the mesh, and whether its data degree is left open.
+/// `parallelism` as the document has it: the mesh, whether its data degree is left open, and how replicas exchange
+/// gradients.
 struct ParallelismSection: Section {
     var mesh: MeshConfiguration
     var fillsRanks: Bool
+    var exchange: GradientExchangeConfiguration
 
     static var fields: [Field<ParallelismSection>] {
         let about = "the number of replicas of the model; 'auto' for as many as the ranks allow"
@@ -100,16 +102,23 @@ struct ParallelismSection: Section {
                 .line($0.fillsRanks ? "auto" : String($0.mesh.data))
             },
             .integer("tensor", \.mesh.tensor, 1...1_000_000, "the number of ranks that share every layer's weights"),
+            .choice(
+                "overlap", \.exchange.overlap,
+                "whether gradients are exchanged while the backward pass goes on; auto does so between hosts"),
+            .choice(
+                "gradientExchange", \.exchange.wireFormat,
+                "what gradients travel as between hosts; bfloat16 halves the bytes and rounds"),
         ]
     }
 }
 
 extension JobConfiguration {
     var parallelismSection: ParallelismSection {
-        get { ParallelismSection(mesh: parallelism, fillsRanks: fillsRanks) }
+        get { ParallelismSection(mesh: parallelism, fillsRanks: fillsRanks, exchange: gradientExchange) }
         set {
             parallelism = newValue.mesh
             fillsRanks = newValue.fillsRanks
+            gradientExchange = newValue.exchange
         }
     }
 }

@@ -52,6 +52,9 @@ public struct Decoder: Sendable {
         self.declarations = declarations
     }
 
+    /// The parameters before which `BlockExecution.pass` is called.
+    public var firstOfLayers: [Parameter] { blocks.flatMap(\.firstOfLayers) }
+
     /// Token embeddings, positions and all blocks: `[batch × sequence]` ids → `[N, hiddenSize]`, after the final norm.
     private func hidden(
         _ tokens: UnsafeBufferPointer<Int32>, _ sequence: SequenceContext, firstPosition: Int,

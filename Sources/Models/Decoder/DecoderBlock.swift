@@ -17,9 +17,14 @@ struct DecoderBlock: Sendable {
         feedForward = FeedForward("\(name).feedForward", block: index, model, in: &declarations)
     }
 
+    /// The first parameters of its layers.
+    var firstOfLayers: [Parameter] { [attentionNorm.weight, feedForwardNorm.weight] }
+
     /// `[N, hiddenSize]` → the same shape.
     func forward(_ x: Tensor, _ sequence: SequenceContext, _ context: ForwardContext) -> Tensor {
+        context.blocks.pass(before: attentionNorm.weight, on: context.tape)
         let attended = attention.forward(attentionNorm.forward(x, context), residual: x, sequence, context)
+        context.blocks.pass(before: feedForwardNorm.weight, on: context.tape)
         return feedForward.forward(feedForwardNorm.forward(attended, context), residual: attended, context)
     }
 }

@@ -28,6 +28,14 @@ public struct ForwardContext {
 /// gradients as soon as they are there.
 public protocol BlockExecution: AnyObject {
     func run(block: Int, on tape: Tape, _ input: Tensor, _ body: (Tensor) -> Tensor) -> Tensor
+
+    /// Called between layers, `parameter` being the first that the layers to come use: when the backward pass comes by
+    /// here, it is done with all parameters that were declared from this one on.
+    func pass(before parameter: Parameter, on tape: Tape)
+}
+
+extension BlockExecution {
+    public func pass(before parameter: Parameter, on tape: Tape) {}
 }
 
 /// Runs blocks one after the other, keeping no more than a block's memory where no gradient is wanted.

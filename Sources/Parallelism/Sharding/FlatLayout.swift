@@ -18,6 +18,9 @@ public struct FlatLayout: Sendable {
     let stackStarts: [Int]
     let slices: [[ParameterSlice]]
 
+    /// Where a declared parameter, or stack of them, begins.
+    public func start(of parameter: Parameter) -> Int { stackStarts[parameter.index] }
+
     /// Stacks begin at multiples of 16 floats, a cache line.
     private static let alignment = 16
 

@@ -1,0 +1,46 @@
+import Autograd
+import Models
+
+/// Runs blocks as another execution does, and tells a gradient exchange when the backward pass has completed the
+/// gradients of each part of the model.
+///
+/// Parameters lie in the flat buffer in the order of the forward pass, so when the backward pass comes to the beginning
+/// of a layer, everything from that layer on is complete: all but the embedding that may be the output projection too,
+/// and which comes first.
+public final class ExchangingExecution: BlockExecution {
+    private let inner: any BlockExecution
+    private let exchange: GradientExchange
+    private let store: ParameterStore
+
+    public init(_ exchange: GradientExchange, of store: ParameterStore, around inner: any BlockExecution) {
+        self.exchange = exchange
+        self.store = store
+        self.inner = inner
+    }
+
+    public func run(block: Int, on tape: Tape, _ input: Tensor, _ body: (Tensor) -> Tensor) -> Tensor {
+        inner.run(block: block, on: tape, input, body)
+    }
+
+    public func pass(before parameter: Parameter, on tape: Tape) {
+        inner.pass(before: parameter, on: tape)
+        guard exchange.overlaps else { return }
+        tape.record(
+            Boundary(
+                exchange: exchange, first: store.bindings[parameter], element: store.layout.start(of: parameter)),
+            since: tape.mark())
+    }
+}
+
+/// A place on the tape behind which all gradients are complete once the backward pass comes by.
+private struct Boundary: Operator {
+    let exchange: GradientExchange
+    let first: Tensor
+    let element: Int
+
+    func backward(on tape: Tape) {
+        guard exchange.needsCompletion else { return }
+        tape.zeroUntouchedGradients(from: first)
+        exchange.complete(from: element)
+    }
+}
