@@ -128,7 +128,7 @@ import Testing
             try #require(result.isSuccess, "\(result)")
             for rank in 0..<ranks {
                 let trace = try RankTrace(folder.appendingPathComponent("profile"), rank: rank)
-                let waits = trace.spans.filter { $0["name"] as? String == "all-reduce 'gradient bucket 0'" }
+                let waits = trace.spans.filter { $0["name"] as? String == "all-reduce 'loss'" }
                     .compactMap { ($0["args"] as? [String: Any])?["waiting µs"] as? Double }
                 #expect(waits.count == 3 && waits.allSatisfy { $0 > 0 })
                 trace.checkSums()
