@@ -100,6 +100,9 @@ extension TrainingRun {
         note("model.dropout", job.model.dropout, saved.model.dropout)
         note("optimizer.learningRate", job.optimizer.learningRate, saved.optimizer.learningRate)
         note("optimizer.schedule.kind", job.optimizer.schedule.kind.rawValue, saved.optimizer.schedule.kind.rawValue)
+        note(
+            "optimizer.momentPrecision", job.optimizer.momentPrecision.rawValue,
+            saved.optimizer.momentPrecision.rawValue)
         note("optimizer.weightDecay", job.optimizer.weightDecay, saved.optimizer.weightDecay)
         return found
     }
