@@ -28,7 +28,7 @@ let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "s
 
 /// Each module may use only those above it; see the tour of the source tree in README.md.
 let modules: [(name: String, dependencies: [Target.Dependency])] = [
-    ("Numerics", []),
+    ("Numerics", ["CClosures"]),
     ("Kernels", ["CPlatform", "Numerics"]),
     ("Autograd", ["Numerics", "Kernels"]),
     ("Collectives", ["COpenMPI", "CPlatform", "Numerics"]),
@@ -37,7 +37,7 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
     ("Parallelism", ["Numerics", "Kernels", "Autograd", "Collectives", "Models"]),
     ("Tokenization", ["Numerics"]),
     ("TokenData", ["CZlib", "CZstd", "Numerics", "Tokenization"]),
-    ("Checkpointing", ["Numerics", "Collectives"]),
+    ("Checkpointing", ["Numerics", "Collectives", "Models"]),
     ("JobConfiguration", ["Models", "Optimization", "Parallelism", yams]),
     ("Observability", ["Numerics"]),
     (
@@ -89,6 +89,7 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         // Headers alone: the compiler's own macros.
         .systemLibrary(name: "CPlatform"),
+        .target(name: "CClosures", cSettings: [.unsafeFlags(["-O2"])]),
     ]
         + modules.map { .target(name: $0.name, dependencies: $0.dependencies, swiftSettings: settings) }
         + [

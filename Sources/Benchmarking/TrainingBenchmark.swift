@@ -16,19 +16,21 @@ public struct TrainingBenchmark: Sendable {
     public var mesh: MeshConfiguration
     public var recomputation: Recomputation
     public var exchange = GradientExchangeConfiguration()
+    public var momentPrecision: MomentPrecision
     /// Steps that are timed, after `warmUpSteps` that are not.
     public var steps: Int
     public var warmUpSteps = 2
 
     public init(
         model: ModelConfiguration, sequenceLength: Int, batchSize: Int, mesh: MeshConfiguration,
-        recomputation: Recomputation = .selective, steps: Int
+        recomputation: Recomputation = .selective, momentPrecision: MomentPrecision = .float32, steps: Int
     ) {
         self.model = model
         self.sequenceLength = sequenceLength
         self.batchSize = batchSize
         self.mesh = mesh
         self.recomputation = recomputation
+        self.momentPrecision = momentPrecision
         self.steps = steps
     }
 
@@ -40,8 +42,10 @@ public struct TrainingBenchmark: Sendable {
     ) -> TrainingBenchmarkResult {
         let peak = measurePeak(world: world, pool: pool)
         let mesh = Mesh(mesh, world: world)
+        var optimizer = OptimizerConfiguration()
+        optimizer.momentPrecision = momentPrecision
         let engine = TrainingEngine(
-            model: model, optimizer: OptimizerConfiguration(), seed: 1, mesh: mesh, pool: pool,
+            model: model, optimizer: optimizer, seed: 1, mesh: mesh, pool: pool,
             exchange: exchange, recomputation: recomputation)
         let batch = RandomTokens(
             vocabularySize: model.vocabularySize, batchSize: batchSize / mesh.data.size,
@@ -107,8 +111,8 @@ public struct TrainingBenchmarkResult: Codable, Sendable {
     public var peakShare: Double
     /// Summed over ranks.
     public var peakRSSMiB: Double
-    /// The most that activations, their gradients and scratch memory took at once on rank 0, and what was obtained from
-    /// the system for it.
+    /// The most that activations, their gradients and scratch memory took at once on rank 0, and what was obtained
+    /// from the system for them.
     public var peakActivationMiB: Double
     public var reservedActivationMiB: Double
     /// Minor page faults of the timed steps, summed over ranks: memory that the step touched for the first time.

@@ -75,9 +75,10 @@ struct CheckpointSave {
         }
         var part = Part()
         for tensor in tensors {
-            let whole = CheckpointManifest.Tensor(dtype: .float32, shape: tensor.shape, chunks: [])
-            guard part.tensors.updateValue(whole, forKey: tensor.name).map({ $0.shape == tensor.shape }) ?? true else {
-                throw ApusError("tensor \(tensor.name)", "was given with two whole shapes, one of them \(tensor.shape)")
+            let whole = CheckpointManifest.Tensor(dtype: tensor.values.type, shape: tensor.shape, chunks: [])
+            guard part.tensors.updateValue(whole, forKey: tensor.name).map({ $0 == whole }) ?? true else {
+                throw ApusError(
+                    "tensor \(tensor.name)", "was given with two types or whole shapes, one of them \(tensor.shape)")
             }
         }
         let owned = tensors.filter { !$0.box.isEmpty }
@@ -95,7 +96,7 @@ struct CheckpointSave {
         }
         var start = header.count
         for (tensor, hashes) in zip(owned, hashes) {
-            let end = start + tensor.values.count * 4
+            let end = start + tensor.values.bytes.count
             part.tensors[tensor.name]?.chunks.append(
                 .init(
                     offsets: tensor.slice.map(\.lowerBound), shape: tensor.box.shape, file: fileName, start: start,
@@ -125,11 +126,12 @@ struct CheckpointSave {
         for (rank, part) in parts.enumerated() {
             manifest.files.merge(part.files) { first, _ in first }
             for (name, tensor) in part.tensors {
-                let shape = manifest.tensors[name, default: tensor].shape
-                guard shape == tensor.shape else {
+                let known = manifest.tensors[name, default: tensor]
+                guard known.shape == tensor.shape, known.dtype == tensor.dtype else {
                     throw ApusError(
-                        "tensor \(name)", "has the whole shape \(shape) on one rank and \(tensor.shape) on rank \(rank)"
-                    )
+                        "tensor \(name)",
+                        "has the whole shape \(known.shape) of \(known.dtype.rawValue) on one rank and \(tensor.shape) of "
+                            + "\(tensor.dtype.rawValue) on rank \(rank)")
                 }
                 let others = manifest.tensors[name]?.chunks ?? []
                 manifest.tensors[name] = tensor

@@ -1,3 +1,5 @@
+import Numerics
+
 /// The part of a tensor that this rank writes into a checkpoint.
 public struct CheckpointTensor {
     /// Logical name, the same on every layout, such as `model/blocks.0.attention.query.weight`.
@@ -7,13 +9,18 @@ public struct CheckpointTensor {
     /// The part held here: a range of every dimension.
     public let slice: [Range<Int>]
     /// The part's elements, row-major.
-    public let values: UnsafeBufferPointer<Float>
+    public let values: FloatBuffer
 
-    public init(name: String, shape: [Int], slice: [Range<Int>], values: UnsafeBufferPointer<Float>) {
+    public init(name: String, shape: [Int], slice: [Range<Int>], values: FloatBuffer) {
         self.name = name
         self.shape = shape
         self.slice = slice
         self.values = values
+    }
+
+    public init(name: String, shape: [Int], slice: [Range<Int>], values: UnsafeBufferPointer<Float>) {
+        self.init(
+            name: name, shape: shape, slice: slice, values: .float32(UnsafeMutableBufferPointer(mutating: values)))
     }
 
     var box: HyperRectangle { HyperRectangle(slice) }

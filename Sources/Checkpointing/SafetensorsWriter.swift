@@ -1,17 +1,21 @@
 import Numerics
 
-/// Writes a safetensors file of floats, tensor after tensor, straight from the memory that holds them.
+/// Writes a safetensors file, tensor after tensor, straight from the memory that holds them.
 public enum SafetensorsWriter {
     public struct Tensor {
         public let name: String
         public let shape: [Int]
         /// As many values as `shape` has elements, row-major.
-        public let values: UnsafeBufferPointer<Float>
+        public let values: FloatBuffer
 
-        public init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>) {
+        public init(name: String, shape: [Int], values: FloatBuffer) {
             self.name = name
             self.shape = shape
             self.values = values
+        }
+
+        public init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>) {
+            self.init(name: name, shape: shape, values: .float32(UnsafeMutableBufferPointer(mutating: values)))
         }
     }
 
@@ -30,39 +34,33 @@ public enum SafetensorsWriter {
         _ path: String, _ tensors: [Tensor], metadata: [String: String], fileSystem: any FileSystem,
         pieceSize: Int = 1 << 20, onPiece: (_ tensor: Int, _ bytes: UnsafeRawBufferPointer) -> Void
     ) throws -> [UInt8] {
-        let header = try header(path, tensors, metadata: metadata).encoded()
-        let file = try OutputFile(path, fileSystem: fileSystem)
-        try file.write(header)
+        for tensor in tensors where elementCount(tensor.shape) != tensor.values.count {
+            throw ApusError(
+                "writing \(path)",
+                "tensor \(tensor.name) of shape \(tensor.shape) was given \(tensor.values.count) values")
+        }
+        let stream = try SafetensorsStream(
+            path, tensors.map { .init(name: $0.name, type: $0.values.type, shape: $0.shape) }, metadata: metadata,
+            fileSystem: fileSystem)
         for (index, tensor) in tensors.enumerated() {
-            let bytes = UnsafeRawBufferPointer(tensor.values)
+            let bytes = tensor.values.bytes
             for start in stride(from: 0, to: bytes.count, by: pieceSize) {
                 let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + pieceSize, bytes.count)])
                 onPiece(index, piece)
-                try file.write(piece)
+                try stream.write(piece)
             }
         }
-        try file.finish()
-        return header
+        try stream.finish()
+        return stream.header
     }
+}
 
-    private static func header(
-        _ path: String, _ tensors: [Tensor], metadata: [String: String]
-    ) throws -> SafetensorsHeader {
-        var header = SafetensorsHeader(tensors: [:], metadata: metadata)
-        var offset = 0
-        for tensor in tensors {
-            guard elementCount(tensor.shape) == tensor.values.count else {
-                throw ApusError(
-                    "writing \(path)",
-                    "tensor \(tensor.name) of shape \(tensor.shape) was given \(tensor.values.count) values")
-            }
-            guard header.tensors[tensor.name] == nil, tensor.name != "__metadata__" else {
-                throw ApusError("writing \(path)", "two tensors cannot share the name \(tensor.name)")
-            }
-            let end = offset + tensor.values.count * 4
-            header.tensors[tensor.name] = .init(type: .float32, shape: tensor.shape, dataOffsets: offset..<end)
-            offset = end
+extension FloatBuffer {
+    /// The type that its numbers have in a file.
+    var type: ElementType {
+        switch self {
+        case .float32: .float32
+        case .bfloat16: .bfloat16
         }
-        return header
     }
 }

@@ -28,7 +28,7 @@ public final class LanguageModelRunner {
                 "model/\(entry.specification.name)", shape: entry.specification.shape, slice: entry.slice.ranges,
                 into: store.values(of: entry).baseAddress!)
         }
-        regions = communicator.size == 1 ? UndividedRegions() : TensorParallelRegions(communicator)
+        regions = communicator.size == 1 ? UndividedRegions.shared : TensorParallelRegions(communicator)
         cache = KeyValueCache(decoder, batchSize: 1, parameters: store.bindings)
     }
 

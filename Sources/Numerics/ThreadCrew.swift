@@ -1,3 +1,4 @@
+import CClosures
 import Foundation
 import Synchronization
 
@@ -7,10 +8,8 @@ import Synchronization
 /// Workers spin for a moment after a loop, because the next one usually follows within microseconds, and sleep after
 /// that.
 final class ThreadCrew: @unchecked Sendable {
-    typealias Body = (_ tile: Int, _ thread: Int) -> Void
-
     // Written by the caller before `generation` is raised, read by workers after they saw it raised.
-    private var body: UnsafePointer<Body>?
+    private var body: apus_tile_body?
     private var tileCount = 0
     private var isStopping = false
     private var isMetered = false
@@ -51,7 +50,7 @@ final class ThreadCrew: @unchecked Sendable {
         threads = []
     }
 
-    func run(_ body: UnsafePointer<Body>, tileCount: Int) {
+    func run(_ body: apus_tile_body, tileCount: Int) {
         precondition(self.body == nil, "a tile started another loop on its own thread pool")
         self.body = body
         self.tileCount = tileCount
@@ -79,11 +78,11 @@ final class ThreadCrew: @unchecked Sendable {
         }
     }
 
-    private func runTiles(_ body: UnsafePointer<Body>, tileCount: Int, thread: Int) {
+    private func runTiles(_ body: apus_tile_body, tileCount: Int, thread: Int) {
         while true {
             let tile = nextTile.add(1, ordering: .relaxed).oldValue
             if tile >= tileCount { return }
-            body.pointee(tile, thread)
+            apus_call_tile_body(body, tile, thread)
         }
     }
 

@@ -1,3 +1,5 @@
+import CClosures
+
 /// Worker threads that run the tiles of one loop at a time.
 ///
 /// The caller works too, so a pool of one thread has no workers and costs a plain loop. Tiles are handed out by an
@@ -58,9 +60,7 @@ public final class ThreadPool: Sendable {
             for tile in 0..<max(tileCount, 0) { body(tile, 0) }
             return
         }
-        withoutActuallyEscaping(body) { escapable in
-            withUnsafePointer(to: escapable) { crew.run($0, tileCount: tileCount) }
-        }
+        crew.run(makeTileBody(body), tileCount: tileCount)
     }
 
     /// Runs `body` over `0..<count` in consecutive ranges of `tileSize` (the last may be shorter).
@@ -92,3 +92,8 @@ private final class Workspace: @unchecked Sendable {
         return larger
     }
 }
+
+/// A closure as other threads can call it while the function that got it has not returned. `withoutActuallyEscaping`
+/// would make an object on the heap for every loop.
+@_silgen_name("apus_make_tile_body")
+private func makeTileBody(_ body: (_ tile: Int, _ thread: Int) -> Void) -> apus_tile_body

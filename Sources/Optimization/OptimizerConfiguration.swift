@@ -7,9 +7,18 @@ public struct OptimizerConfiguration: Hashable, Sendable {
     public var weightDecay: Float = 0.1
     /// The global gradient norm is scaled down to this; 0 turns clipping off.
     public var gradientClip: Float = 1
+    /// How the moments are stored.
+    public var momentPrecision: MomentPrecision = .float32
     public var schedule = ScheduleConfiguration()
 
     public init() {}
+}
+
+/// The precision in which AdamW's moments are stored; they are always computed in single precision.
+public enum MomentPrecision: String, Hashable, Sendable, CaseIterable {
+    case float32
+    /// Half the memory: the first moment is rounded to the nearest, the second at random, which keeps its mean.
+    case bfloat16
 }
 
 /// How the learning rate changes with the step.

@@ -10,9 +10,9 @@ struct ReplicaAreas {
     let partialSums: UnsafeMutableBufferPointer<Double>
 
     /// Collective over `communicator`.
-    init(_ layout: FlatLayout, tiles: Int, on communicator: any Communicator) {
+    init(_ layout: FlatLayout, moments precision: MomentPrecision, tiles: Int, on communicator: any Communicator) {
         let valueBytes = layout.count * MemoryLayout<Float>.stride
-        let momentBytes = AdamW.momentBytes(count: layout.count)
+        let momentBytes = AdamW.momentBytes(count: layout.count, precision)
         let sumBytes = tiles * MemoryLayout<Double>.stride
         whole = communicator.allocateReplicaMemory(
             partCount: layout.count, commonBytes: valueBytes + momentBytes + sumBytes, label: "parameters and gradients"

@@ -1,4 +1,5 @@
 import Checkpointing
+import Numerics
 import Parallelism
 
 extension TrainingEngine {
@@ -14,34 +15,33 @@ extension TrainingEngine {
             return buffers.map { name, values in
                 CheckpointTensor(
                     name: name, shape: position.specification.shape, slice: position.slice.ranges,
-                    values: UnsafeBufferPointer(values))
+                    values: values)
             }
         }
     }
 
-    /// Reads this rank's slices of every parameter and moment, whatever layout wrote them.
+    /// Reads this rank's slices of every parameter and moment, whatever layout and precision wrote them.
     ///
     /// Replicas of one host have them in common and each read some: all must have returned before any goes on.
     public func load(from reader: CheckpointReader) throws {
         for (entry, buffers) in namedBuffers(of: store.entriesToFill) {
             for (name, values) in buffers {
-                try reader.read(
-                    name, shape: entry.specification.shape, slice: entry.slice.ranges, into: values.baseAddress!)
+                try reader.read(name, shape: entry.specification.shape, slice: entry.slice.ranges, into: values)
             }
         }
     }
 
     private func namedBuffers(
         of entries: [ParameterStore.Entry]
-    ) -> [(ParameterStore.Entry, [(String, UnsafeMutableBufferPointer<Float>)])] {
+    ) -> [(ParameterStore.Entry, [(String, FloatBuffer)])] {
         entries.map { entry in
             let name = entry.specification.name
             return (
                 entry,
                 [
-                    ("model/\(name)", store.values(of: entry)),
-                    ("optimizer/firstMoment/\(name)", .init(rebasing: optimizer.firstMoment[entry.range])),
-                    ("optimizer/secondMoment/\(name)", .init(rebasing: optimizer.secondMoment[entry.range])),
+                    ("model/\(name)", .float32(store.values(of: entry))),
+                    ("optimizer/firstMoment/\(name)", optimizer.firstMoment[entry.range]),
+                    ("optimizer/secondMoment/\(name)", optimizer.secondMoment[entry.range]),
                 ]
             )
         }

@@ -23,6 +23,8 @@ public final class TrainingEngine {
     private let regions: any TensorRegions
     private let seed: UInt64
     private let recomputation: Recomputation
+    /// Two numbers that ranks add up.
+    private let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: 2)
 
     /// Collective over the mesh. Parameters hold their initial values.
     public init(
@@ -40,10 +42,11 @@ public final class TrainingEngine {
         // Parts of split parameters add up over tensor-parallel ranks; replicated parameters must count once.
         let tiles = GradientNorm.tiles(
             of: layout.entries.map { .init(range: $0.range, isCounted: !$0.isReplicated || mesh.tensor.rank == 0) })
-        let memory = ReplicaAreas(layout, tiles: tiles.count, on: mesh.data)
+        let memory = ReplicaAreas(
+            layout, moments: configuration.momentPrecision, tiles: tiles.count, on: mesh.data)
         store = ParameterStore(layout, memory: memory.whole, tape: tape)
         store.initialize(seed: seed, pool: pool)
-        regions = mesh.tensor.size == 1 ? UndividedRegions() : TensorParallelRegions(mesh.tensor)
+        regions = mesh.tensor.size == 1 ? UndividedRegions.shared : TensorParallelRegions(mesh.tensor)
         exchange = GradientExchange(
             mesh.data, memory: memory.whole, tiles: tiles.map(\.range),
             layerStarts: decoder.firstOfLayers.map(layout.start), threads: pool.threadCount, exchangeConfiguration)
@@ -52,12 +55,17 @@ public final class TrainingEngine {
         let share = exchange.sharedElements
         optimizer = AdamW(
             configuration, count: layout.count,
-            segments: layout.entries.compactMap { entry in
+            segments: layout.entries.enumerated().compactMap { index, entry in
                 let range = entry.range.clamped(to: share)
-                return range.isEmpty ? nil : AdamW.Segment(range: range, isDecayed: entry.specification.isDecayed)
+                guard !range.isEmpty else { return nil }
+                return AdamW.Segment(
+                    range: range, isDecayed: entry.specification.isDecayed, parameter: index,
+                    parameterStart: entry.range.lowerBound)
             }, moments: memory.moments)
         mesh.data.hostBarrier(label: "initial parameters")
     }
+
+    deinit { sums.deallocate() }
 
     /// Whether gradients are exchanged while the backward pass goes on.
     public var overlapsExchange: Bool { exchange.overlaps }
@@ -103,15 +111,16 @@ public final class TrainingEngine {
         }
 
         // The ranks of a tensor-parallel group all hold the replica's loss; it must count once.
-        var sums = [mesh.tensor.rank == 0 ? loss : 0, stopRequested ? 1 : 0]
-        profiled("agreement") {
-            sums.withUnsafeMutableBufferPointer { mesh.world.allReduce($0, .sum, label: "loss") }
-        }
+        sums[0] = mesh.tensor.rank == 0 ? loss : 0
+        sums[1] = stopRequested ? 1 : 0
+        profiled("agreement") { mesh.world.allReduce(sums, .sum, label: "loss") }
+        let (meanLoss, stopRequested) = (sums[0], sums[1] > 0)
         let gradientNorm = profiled("gradient norm") { self.gradientNorm() }
-        let result = StepResult(loss: sums[0], gradientNorm: gradientNorm, stopRequested: sums[1] > 0)
+        let result = StepResult(loss: meanLoss, gradientNorm: gradientNorm, stopRequested: stopRequested)
         if result.loss.isFinite, gradientNorm.isFinite {
             // Values and moments are read and written, gradients read.
-            profiled("AdamW", floats: 7 * store.values.count) {
+            let floats = 3 * store.values.count + 4 * optimizer.firstMoment.bytes.count / MemoryLayout<Float>.stride
+            profiled("AdamW", floats: floats) {
                 optimizer.update(
                     values: store.values, gradients: exchange.gradients, step: step + 1, learningRate: learningRate,
                     gradientNorm: Float(gradientNorm), pool: tape.pool)
@@ -132,9 +141,10 @@ public final class TrainingEngine {
 
     /// The norm of the whole model's gradient.
     private func gradientNorm() -> Double {
-        var squares = [norm.sumOfSquares]
-        squares.withUnsafeMutableBufferPointer { mesh.tensor.allReduce($0, .sum, label: "gradient norm") }
-        return squares[0].squareRoot()
+        let square = UnsafeMutableBufferPointer(rebasing: sums[..<1])
+        square[0] = norm.sumOfSquares
+        mesh.tensor.allReduce(square, .sum, label: "gradient norm")
+        return square[0].squareRoot()
     }
 
     /// Sum over the batch of each token's loss, without gradients.

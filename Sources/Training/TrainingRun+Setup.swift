@@ -103,6 +103,9 @@ extension TrainingRun {
         note(
             "parallelism.gradientExchange", job.gradientExchange.wireFormat.rawValue,
             saved.gradientExchange.wireFormat.rawValue)
+        note(
+            "optimizer.momentPrecision", job.optimizer.momentPrecision.rawValue,
+            saved.optimizer.momentPrecision.rawValue)
         note("optimizer.weightDecay", job.optimizer.weightDecay, saved.optimizer.weightDecay)
         return found
     }

@@ -7,10 +7,12 @@ import JobConfiguration
 import Models
 import Numerics
 import Observability
+import Optimization
 import Parallelism
 import Training
 
 extension Recomputation: ExpressibleByArgument {}
+extension MomentPrecision: ExpressibleByArgument {}
 
 struct BenchTrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -43,6 +45,8 @@ struct BenchTrainCommand: ParsableCommand {
     @Option(help: "Threads a rank (default: the cores divided by the ranks).") var threads: Int?
     @Option(help: "Activations that the backward pass computes again: none, selective or full.")
     var recomputation: Recomputation = .selective
+    @Option(name: .customLong("moments"), help: "The precision of AdamW's moments: float32 or bfloat16.")
+    var momentPrecision: MomentPrecision = .float32
     @Option(help: "Steps that are timed, after two that are not.") var steps = 10
     @Flag(help: "Print one JSON object.") var json = false
     @OptionGroup var profile: ProfileOptions
@@ -66,7 +70,7 @@ struct BenchTrainCommand: ParsableCommand {
         var benchmark = TrainingBenchmark(
             model: model, sequenceLength: min(context ?? model.contextLength, model.contextLength), batchSize: batch,
             mesh: MeshConfiguration(data: ranks / tensor, tensor: tensor),
-            recomputation: recomputation, steps: steps)
+            recomputation: recomputation, momentPrecision: momentPrecision, steps: steps)
         benchmark.exchange.overlap = overlap
         benchmark.exchange.wireFormat = wireFormat
         try benchmark.validate()

@@ -5,8 +5,8 @@ import Numerics
 struct CheckpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoint",
-        abstract: "Look into checkpoints, and check that they are intact.",
-        subcommands: [Inspect.self, Verify.self, List.self])
+        abstract: "Look into checkpoints, check that they are intact, and export their models.",
+        subcommands: [Inspect.self, Verify.self, List.self, Export.self])
 
     struct Inspect: ParsableCommand {
         static let configuration = CommandConfiguration(

@@ -107,6 +107,36 @@ import Testing
         }
     }
 
+    @Test func exportWritesAFolderForTransformers() async throws {
+        try await withTrainingWorkspace { workspace in
+            let job = try workspace.writeJob("tiny", .gpt2, steps: 2)
+            try await workspace.work(job, ranks: 1)
+            let exported = try await workspace.apus(
+                ["checkpoint", "export", "runs/tiny", "--output", "hub/tiny", "--dtype", "bfloat16"])
+            #expect(exported.standardOutput.contains("model.safetensors"), "\(exported)")
+            #expect(exported.standardOutput.contains("note: transformers cannot read this kind of tokenizer"))
+            let folder = workspace.folder.appendingPathComponent("hub/tiny")
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+            #expect(names == ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"])
+            let file = try SafetensorsFile(folder.appendingPathComponent("model.safetensors").path)
+            #expect(try file.tensor("transformer.h.1.attn.c_attn.weight").shape == [32, 96])
+            #expect(try file.tensor("transformer.wte.weight").type == .bfloat16)
+
+            let again = try await run(
+                "apus", ["checkpoint", "export", "runs/tiny", "--output", "hub/tiny"],
+                workingDirectory: workspace.folder)
+            #expect(again.exitCode == 65, "\(again)")
+            #expect(again.standardError.contains("there is such a folder or file already"))
+            let untokenized = try await run(
+                "apus", ["checkpoint", "export", "runs/tiny", "--output", "hub/other", "--tokenizer", "nowhere.json"],
+                workingDirectory: workspace.folder)
+            #expect(untokenized.exitCode == 65, "\(untokenized)")
+            #expect(untokenized.standardError.contains("nowhere.json"))
+            let unknown = try await run("apus", ["checkpoint", "export", "x", "--output", "y", "--dtype", "float8"])
+            #expect(unknown.exitCode == 64, "\(unknown)")
+        }
+    }
+
     @Test(arguments: ["inspect", "verify", "list"])
     func aPathThatIsNoCheckpointIsBadInput(command: String) async throws {
         let result = try await run("apus", ["checkpoint", command, "/nonexistent/run"])

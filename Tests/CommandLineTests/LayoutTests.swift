@@ -40,6 +40,20 @@ import Testing
         }
     }
 
+    /// Replicated parameters must stay the same on all tensor-parallel ranks, however their moments are rounded.
+    @Test func momentsInBFloat16DependLittleOnTheLayout() async throws {
+        try await withTrainingWorkspace { workspace in
+            for (data, tensor) in [(1, 1), (2, 1), (1, 2)] {
+                let job = try workspace.writeJob("d\(data)t\(tensor)", .llama, data: data, tensor: tensor)
+                try await workspace.work(job, ranks: data * tensor, ["optimizer.momentPrecision=bfloat16"])
+            }
+            let dense = try workspace.losses("d1t1")
+            #expect(dense[19] < dense[0] - 0.5)
+            #expect(largestDifference(dense, try workspace.losses("d2t1")) <= 1e-4)
+            #expect(largestDifference(dense, try workspace.losses("d1t2")) <= 2e-2)
+        }
+    }
+
     @Test func gradientAccumulationEqualsOneLargeBatch() async throws {
         try await withTrainingWorkspace { workspace in
             for size in [1, 4, 8] {

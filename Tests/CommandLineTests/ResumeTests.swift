@@ -48,6 +48,29 @@ import Testing
         }
     }
 
+    /// Moments in bfloat16 resume exactly, also on other ranks of the same host, and load into single precision and back.
+    @Test func momentsInBFloat16Resume() async throws {
+        try await withTrainingWorkspace { workspace in
+            let half = "optimizer.momentPrecision=bfloat16"
+            try await workspace.work(try workspace.writeJob("whole", .llama, data: 2, dropout: 0.1), ranks: 2, [half])
+            let halves = try workspace.writeJob("halves", .llama, data: 2, dropout: 0.1)
+            try await workspace.work(halves, ranks: 2, [half, "training.steps=10"])
+            try await workspace.work(halves, ranks: 2, [half])
+            #expect(try workspace.losses("whole") == workspace.losses("halves"))
+            let tensors = try workspace.tensors("whole")
+            #expect(try tensors == workspace.tensors("halves"))
+
+            // Twenty steps are done already: the runs only load and save.
+            let single = try workspace.writeJob("single", .llama, dropout: 0.1)
+            let moved = try await workspace.work(single, ranks: 1, ["checkpoint.resume=runs/whole/checkpoints"])
+            #expect(moved.output.contains("optimizer.momentPrecision is float32 from here on; it was bfloat16"))
+            #expect(try workspace.tensors("single") == tensors)
+            let back = try workspace.writeJob("back", .llama, tensor: 2, dropout: 0.1)
+            try await workspace.work(back, ranks: 2, [half, "checkpoint.resume=runs/single/checkpoints"])
+            #expect(try workspace.tensors("back") == tensors)
+        }
+    }
+
     @Test func resumeNeverRefusesAnExistingRun() async throws {
         try await withTrainingWorkspace { workspace in
             let job = try workspace.writeJob("once", .gpt2, steps: 5)

@@ -34,12 +34,14 @@ import Testing
         expected.data.validation = ["d"]
         expected.data.tokenizer = "tokenizer.json"
         expected.training.logEvery = 5
+        expected.training.recomputation = .full
         expected.optimizer.learningRate = 1e-3
         expected.optimizer.beta1 = 0.8
         expected.optimizer.beta2 = 0.99
         expected.optimizer.epsilon = 1e-7
         expected.optimizer.weightDecay = 0
         expected.optimizer.gradientClip = 2
+        expected.optimizer.momentPrecision = .bfloat16
         expected.optimizer.schedule.kind = .warmupStableDecay
         expected.optimizer.schedule.warmupSteps = 10
         expected.optimizer.schedule.finalFraction = 0
@@ -84,6 +86,7 @@ import Testing
           microBatchSize: 3
           sequenceLength: 100
           logEvery: 5
+          recomputation: full
         optimizer:
           learningRate: 1e-3
           beta1: 0.8
@@ -91,6 +94,7 @@ import Testing
           epsilon: 1e-7
           weightDecay: 0
           gradientClip: 2
+          momentPrecision: bfloat16
           schedule:
             kind: warmup-stable-decay
             warmupSteps: 10

@@ -7,15 +7,17 @@ import Models
 @_silgen_name("backtrace_symbols_fd") private func writeSymbols(
     _ frames: UnsafeMutablePointer<UnsafeMutableRawPointer?>, _ count: Int32, _ descriptor: Int32)
 
-/// Trains each model for two steps and counts what ten more take, rank by rank.
+/// Trains each model for two steps and counts what six more take, rank by rank.
 func countAllocations(_ place: Place, traces: Bool) {
+    // The first backtrace loads a library.
+    if traces { showAllocation() }
     for (name, model, batchSize) in models {
         for recomputation in Recomputation.allCases {
             let trainer = Trainer(model, batchSize: batchSize, recomputation: recomputation, on: place)
             for _ in 0..<2 { _ = trainer.step() }
             AllocationCounter.onAllocation = traces ? showAllocation : nil
             let (allocations, faults) = (AllocationCounter.count, pageFaults())
-            for _ in 0..<10 { _ = trainer.step() }
+            for _ in 0..<6 { _ = trainer.step() }
             let (allocationsAfter, faultsAfter) = (AllocationCounter.count, pageFaults())
             AllocationCounter.onAllocation = nil
             report("\(name), \(recomputation)", allocationsAfter - allocations, faultsAfter - faults, place)

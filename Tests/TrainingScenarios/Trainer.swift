@@ -90,13 +90,13 @@ let models: [(name: String, model: ModelConfiguration, batchSize: Int)] = [
     (
         "gpt2 small",
         ModelConfiguration(
-            architecture: .gpt2, layers: 3, hiddenSize: 128, heads: 4, contextLength: 96, vocabularySize: 512,
-            dropout: 0.1), 4
+            architecture: .gpt2, layers: 2, hiddenSize: 128, heads: 4, contextLength: 80, vocabularySize: 512,
+            dropout: 0.1), 3
     ),
     (
         "llama small",
         ModelConfiguration(
-            architecture: .llama, layers: 3, hiddenSize: 128, heads: 4, keyValueHeads: 2, contextLength: 96,
-            vocabularySize: 512, dropout: 0.1), 4
+            architecture: .llama, layers: 2, hiddenSize: 128, heads: 4, keyValueHeads: 2, contextLength: 80,
+            vocabularySize: 512, dropout: 0.1), 3
     ),
 ]

@@ -64,6 +64,8 @@ extension OptimizerConfiguration: Section {
             .number("epsilon", \.epsilon, .positive, "the term that keeps the update finite where the moment is small"),
             .number("weightDecay", \.weightDecay, .notNegative, "the decay of matrices; biases and norms have none"),
             .number("gradientClip", \.gradientClip, .notNegative, "the largest global gradient norm; 0 for any"),
+            .choice(
+                "momentPrecision", \.momentPrecision, "the precision in which the moments are stored between steps"),
             .section("schedule", \.schedule, "how the learning rate changes"),
         ]
     }

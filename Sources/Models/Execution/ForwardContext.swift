@@ -11,8 +11,8 @@ public struct ForwardContext {
     public var recomputation: Recomputation
 
     public init(
-        tape: Tape, parameters: ParameterBindings, regions: any TensorRegions = UndividedRegions(),
-        blocks: any BlockExecution = DirectExecution(), dropout: DropoutSource? = nil,
+        tape: Tape, parameters: ParameterBindings, regions: any TensorRegions = UndividedRegions.shared,
+        blocks: any BlockExecution = DirectExecution.shared, dropout: DropoutSource? = nil,
         recomputation: Recomputation = .none
     ) {
         self.tape = tape
@@ -39,8 +39,10 @@ extension BlockExecution {
 }
 
 /// Runs blocks one after the other, keeping no more than a block's memory where no gradient is wanted.
-public final class DirectExecution: BlockExecution {
-    public init() {}
+public final class DirectExecution: BlockExecution, Sendable {
+    public static let shared = DirectExecution()
+
+    private init() {}
 
     public func run(block: Int, on tape: Tape, _ input: Tensor, _ body: (Tensor) -> Tensor) -> Tensor {
         tape.releasingTemporaries { body(input) }

@@ -26,8 +26,10 @@ public protocol TensorRegions: AnyObject {
 }
 
 /// The regions of a model that no one shares.
-public final class UndividedRegions: TensorRegions {
-    public init() {}
+public final class UndividedRegions: TensorRegions, Sendable {
+    public static let shared = UndividedRegions()
+
+    private init() {}
 
     public func enter(_ x: Tensor, on tape: Tape) -> Tensor { x }
 

@@ -1,0 +1,22 @@
+import TestSupport
+import Testing
+
+/// From the third step on, training takes nothing from the heap: see Tests/TrainingScenarios/AllocationScenario.swift.
+@Suite struct AllocationTests {
+    @Test(arguments: [(1, 1, 1), (1, 1, 2), (2, 1, 1), (1, 2, 1)])
+    func stepsAfterTheSecondAllocateNothing(data: Int, tensor: Int, threads: Int) async throws {
+        let result = try await runDistributed(
+            worldSize: data * tensor, program: "training-scenarios",
+            arguments: ["allocations", "\(data)", "\(tensor)", "\(threads)"])
+        #expect(result.isSuccess, "\(result)")
+        let lines = result.standardOutput.split(separator: "\n")
+        #expect(lines.count == 12, "\(result)")
+        for line in lines {
+            let match = try #require(line.wholeMatch(of: /.+: allocations ([0-9]+), page faults ([0-9]+)/), "\(line)")
+            #expect(match.1 == "0", "\(line)")
+            // The system may take a page away and give it back, or put pages together into a large one: seldom, and
+            // not once a step.
+            #expect(Int(match.2)! < 10, "\(line)")
+        }
+    }
+}
