@@ -50,7 +50,7 @@ public final class TrainingEngine {
         exchange = GradientExchange(
             mesh.data, memory: memory.whole, tiles: tiles.map(\.range),
             layerStarts: decoder.firstOfLayers.map(layout.start), threads: pool.threadCount, exchangeConfiguration)
-        blocks = ExchangingExecution(exchange, of: store, around: DirectExecution())
+        blocks = ExchangingExecution(exchange, of: store, around: DirectExecution.shared)
         norm = GradientNorm(tiles: tiles, partialSums: memory.partialSums)
         let share = exchange.sharedElements
         optimizer = AdamW(

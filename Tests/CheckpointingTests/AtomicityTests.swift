@@ -173,7 +173,8 @@ import Testing
             ]
             for result in save(mixed, ranks: 2, in: CheckpointFolder(root.path), step: 100) {
                 let error = message(result)
-                #expect(error?.contains("the whole shape [4, 4] on one rank and [2, 4] on rank 1") == true)
+                #expect(
+                    error?.contains("the whole shape [4, 4] of F32 on one rank and [2, 4] of F32 on rank 1") == true)
             }
             let oldIsIntact = try isIntact(root.path, old)
             #expect(oldIsIntact)
