@@ -117,7 +117,9 @@ public struct KernelBenchmark: Sendable {
         let end = clock.now + .seconds(max(seconds - first / .seconds(1), 0))
         repeat { body() } while clock.now < end
         guard let trace = Profiler.stop() else { return }
-        let calls = Dictionary(grouping: trace.events.filter { $0.work != Trace.Work() }) {
+        // Of this thread alone: the process may have others that run operators.
+        let mine = UInt(pthread_self())
+        let calls = Dictionary(grouping: trace.events.filter { $0.work != Trace.Work() && $0.thread == mine }) {
             $0.kind == .backward ? "\($0.name), backward" : "\($0.name)"
         }
         for (kernel, events) in calls.sorted(by: { $0.value[0].start < $1.value[0].start }) {

@@ -6,7 +6,8 @@ import Testing
     @Test func ranksThatMakeDifferentCallsAreNamed() async throws {
         let result = try await runDistributed(
             worldSize: 3, program: "collectives-scenarios", arguments: ["differentCalls"], timeout: .seconds(60))
-        #expect(result.exitCode == 1, "\(result)")
+        // Usually 1; Debian's mpirun may itself crash when it ends a job whose ranks gave up.
+        #expect(result.exitCode != 0, "\(result)")
         // All three ranks compare with a neighbour, and at least one of those beside rank 0 gets to say so.
         #expect(result.output.contains("all-reduce 'gradients' of 32 bytes"), "\(result)")
         #expect(result.output.contains("broadcast 'weights' of 32 bytes"), "\(result)")
