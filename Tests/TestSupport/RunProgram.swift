@@ -19,6 +19,21 @@ public struct RunningProgram: Sendable {
         try text(of: standardOutputFile) + text(of: standardErrorFile)
     }
 
+    /// Returns as soon as the program has ended, or killed it because it did not within `patience`.
+    public func killUnlessEnded(within patience: Duration) async throws {
+        let deadline = ContinuousClock.now + patience
+        while !hasEnded, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(20)) }
+        if !hasEnded { send(SIGKILL) }
+    }
+
+    /// It is a zombie until `run` returns.
+    private var hasEnded: Bool {
+        guard let status = try? String(contentsOfFile: "/proc/\(processIdentifier)/stat", encoding: .utf8) else {
+            return true
+        }
+        return status.split(separator: ")").last?.hasPrefix(" Z") ?? true
+    }
+
     /// Returns as soon as the program has written `text`; throws when it takes longer than `timeout`.
     public func waitForOutput(_ text: String, timeout: Duration = .seconds(60)) async throws {
         let deadline = ContinuousClock.now + timeout

@@ -81,10 +81,6 @@ public enum MPIRuntime {
         let rank = environment["OMPI_COMM_WORLD_RANK"] ?? environment["PMIX_RANK"]
         let call = LabelledCall.latest.map { "\($0.kind) '\($0.label)': " } ?? ""
         FileHandle.standardError.write(Data("apus: \(rank.map { "rank \($0): " } ?? "")\(call)\(problem)\n".utf8))
-        // Ranks often fail together, and Open MPI's mpirun may crash or hang when several abort the job at one moment: the
-        // first, usually rank 0, ends the others while they wait.
-        let number = rank.flatMap { UInt32($0) } ?? 0
-        usleep(number == 0 ? 0 : 1_500_000 + min(number, 20) * 200_000)
         abort(code: 1)
     }
 
