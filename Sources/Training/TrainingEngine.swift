@@ -23,8 +23,8 @@ public final class TrainingEngine {
     private let regions: any TensorRegions
     private let seed: UInt64
     private let recomputation: Recomputation
-    /// Two numbers that ranks add up.
-    private let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: 2)
+    /// What ranks add up in a step: the loss, then the votes.
+    private let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: 1 + StepVotes.Question.allCases.count)
 
     /// Collective over the mesh. Parameters hold their initial values.
     public init(
@@ -77,8 +77,8 @@ public final class TrainingEngine {
         public var loss: Double
         /// Global norm of the gradients before clipping.
         public var gradientNorm: Double
-        /// Whether any rank wants to stop after this step.
-        public var stopRequested: Bool
+        /// Those of all ranks.
+        public var votes: StepVotes
     }
 
     /// Runs forward and backward over this rank's micro-batches, sums gradients over replicas and updates the weights.
@@ -89,7 +89,7 @@ public final class TrainingEngine {
     ///   - tokensPerStep: Tokens of the global batch, over which the loss is averaged.
     ///   - step: Updates made so far, for Adam's bias correction.
     public func step(
-        microBatches count: Int, tokensPerStep: Int, step: Int, learningRate: Float, stopRequested: Bool = false,
+        microBatches count: Int, tokensPerStep: Int, step: Int, learningRate: Float, votes: StepVotes = StepVotes(),
         microBatch: (Int) throws -> TokenBatch
     ) rethrows -> StepResult {
         let start = Profiler.mark(tape.pool)
@@ -112,11 +112,14 @@ public final class TrainingEngine {
 
         // The ranks of a tensor-parallel group all hold the replica's loss; it must count once.
         sums[0] = mesh.tensor.rank == 0 ? loss : 0
-        sums[1] = stopRequested ? 1 : 0
+        let ballots = UnsafeMutableBufferPointer(rebasing: sums[1...])
+        votes.write(to: ballots)
         profiled("agreement") { mesh.world.allReduce(sums, .sum, label: "loss") }
-        let (meanLoss, stopRequested) = (sums[0], sums[1] > 0)
+        let meanLoss = sums[0]
+        var allVotes = votes
+        allVotes.read(ballots)
         let gradientNorm = profiled("gradient norm") { self.gradientNorm() }
-        let result = StepResult(loss: meanLoss, gradientNorm: gradientNorm, stopRequested: stopRequested)
+        let result = StepResult(loss: meanLoss, gradientNorm: gradientNorm, votes: allVotes)
         if result.loss.isFinite, gradientNorm.isFinite {
             // Values and moments are read and written, gradients read.
             let floats = 3 * store.values.count + 4 * optimizer.firstMoment.bytes.count / MemoryLayout<Float>.stride

@@ -112,10 +112,10 @@ public final class TrainingRun {
             if isLast || (job.evaluation.every > 0 && step % job.evaluation.every == 0) {
                 try clock.pause { try Profiler.span(.besides, "evaluation") { try evaluate() } }
             }
-            if result.stopRequested || (job.checkpoint.every > 0 && step % job.checkpoint.every == 0) {
+            if result.votes[.stop] || (job.checkpoint.every > 0 && step % job.checkpoint.every == 0) {
                 try clock.pause { try Profiler.span(.besides, "checkpoint") { try save() } }
             }
-            if result.stopRequested, !isLast {
+            if result.votes[.stop], !isLast {
                 reporter?.report(.stopping(StopNotice(reason: "asked to stop by a signal", step: step)))
                 return .stopped
             }
@@ -134,7 +134,7 @@ public final class TrainingRun {
         let result = try engine.step(
             microBatches: Int(perRank / microBatchSize), tokensPerStep: job.tokensPerStep, step: step,
             learningRate: job.optimizer.learningRate(step: step, totalSteps: job.training.steps),
-            stopRequested: StopRequest.isPending,
+            votes: StopRequest.isPending ? StepVotes(.stop) : StepVotes(),
             microBatch: { index in
                 let start = first + UInt64(index) * microBatchSize
                 return try training.batch(start..<start + microBatchSize)
