@@ -24,6 +24,7 @@ let countedAllocations: [LinkerSetting] = [
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 /// Each module may use only those above it; see the tour of the source tree in README.md.
@@ -40,11 +41,12 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
     ("Checkpointing", ["Numerics", "Collectives", "Models"]),
     ("JobConfiguration", ["Models", "Optimization", "Parallelism", yams]),
     ("Observability", ["Numerics"]),
+    ("Supervision", ["Numerics", "Collectives", crypto]),
     (
         "Training",
         [
             "Numerics", "Kernels", "Autograd", "Collectives", "Optimization", "Models", "Parallelism", "Tokenization",
-            "TokenData", "Checkpointing", "JobConfiguration", "Observability",
+            "TokenData", "Checkpointing", "JobConfiguration", "Observability", "Supervision",
         ]
     ),
     (
@@ -56,7 +58,10 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
     ),
     (
         "Coordination",
-        ["Kernels", "Models", "Parallelism", "JobConfiguration", "Observability", subprocess, systemPackage]
+        [
+            "Kernels", "Models", "Parallelism", "JobConfiguration", "Observability", "Supervision", subprocess,
+            systemPackage,
+        ]
     ),
     (
         "Diagnostics",
@@ -80,6 +85,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
