@@ -1,18 +1,27 @@
+import Foundation
+import JobConfiguration
 import Numerics
 import Observability
 import Subprocess
+import Supervision
 import SystemPackage
 
-/// Starts the workers of a job, follows them to their end, and passes on what they say and how they end.
+/// Starts the workers of a job, watches over them, starts them again when they fail, and passes on what they say and how
+/// they end.
 public struct Coordinator: Sendable {
+    /// Plans the next start anew: hosts may have gone, or come back.
+    public typealias Planner = @Sendable (_ current: LaunchPlan) async throws -> LaunchPlan
+
     private let plan: LaunchPlan
+    private let replan: Planner
     private let console: Console
 
     /// After `mpirun` was told to end all ranks it gets this long before it is killed.
     private static let patience = Duration.seconds(10)
 
-    public init(plan: LaunchPlan, console: Console = .standard) {
+    public init(plan: LaunchPlan, console: Console = .standard, replan: @escaping Planner = { $0 }) {
         self.plan = plan
+        self.replan = replan
         self.console = console
     }
 
@@ -22,17 +31,74 @@ public struct Coordinator: Sendable {
     /// - Returns: The exit status to leave with: an `ExitStatus`, or the code of a worker that failed in its own way.
     /// - Throws: `ApusError` when nothing could be started.
     public func run(stopRequests: AsyncStream<StopRequest>) async throws -> Int32 {
-        let configuration = try await launcherConfiguration()
-        let session = LaunchSession(
-            jobName: plan.job.name, launcher: plan.program, console: console,
-            log: try LaunchLog(runFolder: plan.job.output, command: plan.shellCommand))
-        await session.note(opening)
-        let result: ExecutionResult<Void, SequenceOutput, SequenceOutput>
+        let log = try LaunchLog(runFolder: plan.job.output, command: plan.shellCommand)
+        let lock = try RunLock.take("coordinator", inRun: plan.job.output, patience: .zero)
+        defer { withExtendedLifetime(lock) {} }
+        let session = LaunchSession(jobName: plan.job.name, launcher: plan.program, console: console, log: log)
+        let launcher = LauncherProcess()
+        let stopping = Task { await Self.forward(stopRequests, to: launcher, as: session) }
+        defer { stopping.cancel() }
+
+        var history = RestartHistory(plan.job.supervision)
+        let deadline =
+            plan.job.launch.walltimeSeconds > 0
+            ? Date().addingTimeInterval(TimeInterval(plan.job.launch.walltimeSeconds)) : nil
+        var plan = self.plan
+        while true {
+            await session.begin(Self.opening(plan))
+            let exitCode = try await start(plan, launcher, session, deadline: deadline)
+            let ending = await session.conclude(exitCode: exitCode, failure: await launcher.failure)
+            guard ending.mayRestart else { return ending.status }
+            switch history.failed(step: ending.step, checkpoint: ending.checkpoint) {
+            case .giveUp(let reason):
+                await session.giveUp(reason)
+                return ending.status
+            case .restart(let number, let pause):
+                guard await session.pause(beforeRestart: number, of: plan.job.supervision.maxRestarts, pause) else {
+                    return ExitStatus.stopped.rawValue
+                }
+                plan = try await replan(plan)
+            }
+        }
+    }
+
+    /// Starts the workers once, and follows them to their end.
+    ///
+    /// - Returns: The launcher's exit code, nil when a signal ended it.
+    private func start(
+        _ plan: LaunchPlan, _ process: LauncherProcess, _ session: LaunchSession, deadline: Date?
+    ) async throws -> Int32? {
+        let supervision = plan.job.supervision
+        let secret = ControlSecret()
+        let receiver = try HeartbeatReceiver(
+            host: plan.controlHost, secret: secret,
+            limit: StallLimit(
+                floor: .seconds(Double(supervision.stallFloorSeconds)),
+                ceiling: .seconds(Double(supervision.stallCeilingSeconds))))
+        var variables = plan.environment
+        variables[ControlAddress.variable] = receiver.address.description
+        variables[ControlSecret.variable] = secret.text
+        if let deadline { variables["APUS_DEADLINE"] = String(Int(deadline.timeIntervalSince1970)) }
+        let configuration = try await launcherConfiguration(plan, variables)
+        let roll = WorkerRoll(runFolder: plan.job.output, ranks: plan.ranks)
+        receiver.start {
+            roll.write($0)
+        } onFailure: { failure in
+            Task {
+                await session.note(failure.report)
+                await process.end(after: failure)
+            }
+        } onAllLeft: {
+            Task {
+                try? await Task.sleep(for: Self.patience)
+                await process.endLauncher()
+            }
+        }
+        var endedInOrder = false
         do {
-            result = try await Subprocess.run(configuration, input: .none, output: .sequence, error: .sequence) {
+            let result = try await Subprocess.run(configuration, input: .none, output: .sequence, error: .sequence) {
                 launcher in
-                let stopping = Task { await Self.forward(stopRequests, to: launcher, as: session) }
-                defer { stopping.cancel() }
+                await process.started(launcher.processIdentifier.value, supervisedBy: receiver)
                 try await Guardian.watch(over: launcher.processIdentifier) {
                     // Both streams at once: a launcher that cannot write the one never ends the other.
                     async let output: Void = {
@@ -46,26 +112,32 @@ public struct Coordinator: Sendable {
                     try await output
                 }
             }
-        } catch let error as SubprocessError {
+            endedInOrder = result.terminationStatus.isSuccess
+            await process.ended(inOrder: endedInOrder)
+            switch result.terminationStatus {
+            case .exited(let code): return code
+            case .signaled: return receiver.hasEveryoneLeft ? receiver.firstGoodbye : nil
+            }
+        } catch {
+            await process.ended(inOrder: false)
+            guard let error = error as? SubprocessError else { throw error }
             throw ApusError("running \(plan.program)", "\(error)", kind: .runtime)
-        }
-        switch result.terminationStatus {
-        case .exited(let code): return await session.conclude(exitCode: code)
-        case .signaled: return await session.conclude(exitCode: nil)
         }
     }
 
-    private var opening: String {
+    private static func opening(_ plan: LaunchPlan) -> String {
         let ranks = "\(plan.ranks) \(plan.ranks == 1 ? "rank" : "ranks")"
         let threads = plan.threadsPerRank.map { " × \($0) \($0 == 1 ? "thread" : "threads")" } ?? ""
         return "starting job '\(plan.job.name)': \(ranks)\(threads) by \(plan.program)"
     }
 
     /// The launcher in a process group of its own, so that Ctrl-C at the terminal reaches the coordinator alone.
-    private func launcherConfiguration() async throws -> Configuration {
+    private func launcherConfiguration(
+        _ plan: LaunchPlan, _ variables: [String: String]
+    ) async throws -> Configuration {
         let environment = Environment.inherit.updating(
             Dictionary(
-                uniqueKeysWithValues: plan.environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) }))
+                uniqueKeysWithValues: variables.map { (Environment.Key(stringLiteral: $0.key), $0.value) }))
         let program: FilePath
         do {
             program = try await Executable.name(plan.program).resolveExecutablePath(in: environment)
@@ -92,22 +164,18 @@ public struct Coordinator: Sendable {
     }
 
     private static func forward(
-        _ requests: AsyncStream<StopRequest>, to launcher: Execution<NoInput, SequenceOutput, SequenceOutput>,
-        as session: LaunchSession
+        _ requests: AsyncStream<StopRequest>, to launcher: LauncherProcess, as session: LaunchSession
     ) async {
-        var executioner: Task<Void, Never>?
-        defer { executioner?.cancel() }
         for await request in requests {
-            // A signal that finds the launcher gone has nothing left to do.
             switch await session.decide(request) {
-            case .askToSave: try? launcher.send(signal: .userDefinedOne)
+            case .askToSave: await launcher.send(SIGUSR1)
             case .endRanks:
-                try? launcher.send(signal: .terminate)
-                executioner = Task {
-                    guard (try? await Task.sleep(for: patience)) != nil else { return }
-                    try? launcher.send(signal: .kill)
+                await launcher.send(SIGTERM)
+                Task {
+                    try? await Task.sleep(for: patience)
+                    if await session.isForced { await launcher.send(SIGKILL) }
                 }
-            case .kill: try? launcher.send(signal: .kill)
+            case .kill: await launcher.send(SIGKILL)
             case nil: break
             }
         }

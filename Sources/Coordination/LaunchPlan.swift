@@ -1,6 +1,7 @@
 import Foundation
 import JobConfiguration
 import Numerics
+import Supervision
 
 /// The command that starts the workers of a job, decided and checked before anything runs.
 public struct LaunchPlan: Sendable {
@@ -12,6 +13,8 @@ public struct LaunchPlan: Sendable {
     /// `mpirun` or `srun`.
     public let program: String
     public let arguments: [String]
+    /// The address of this host at which workers reach the coordinator.
+    public let controlHost: String
     /// Variables set for the launcher and its workers, on top of what is inherited.
     public let environment: [String: String]
 
@@ -28,11 +31,16 @@ public struct LaunchPlan: Sendable {
         let allocation = try Allocation.current(
             hostfile: hostfile, environment: environment, processors: processors)
         let ranks = try Self.ranks(job: job, requested: request.ranks, allocation: allocation)
+        var (job, overrides) = (job, request.overrides)
+        if job.supervision.elastic, !job.fillsRanks, ranks < job.parallelism.size {
+            job.parallelism.data = ranks / job.parallelism.tensor
+            overrides.append("parallelism.data=\(job.parallelism.data)")
+        }
         let threads = Self.threadsPerRank(job: job, ranks: ranks, allocation: allocation)
         let variables = Self.workerEnvironment(
             threads: threads, allocation: allocation, inherited: environment)
         let worker =
-            [request.workerExecutable, "worker", request.jobPath] + request.overrides.flatMap { ["--set", $0] }
+            [request.workerExecutable, "worker", request.jobPath] + overrides.flatMap { ["--set", $0] }
             + request.workerArguments
         let extraArguments = job.launch.mpirunArguments + request.launcherArguments
 
@@ -40,6 +48,7 @@ public struct LaunchPlan: Sendable {
         self.ranks = ranks
         threadsPerRank = threads
         self.environment = variables
+        controlHost = try ControlRoute.host(job: job, allocation: allocation, environment: environment)
         if Self.usesSlurm(request.launcher, allocation) {
             program = "srun"
             arguments =
@@ -50,7 +59,8 @@ public struct LaunchPlan: Sendable {
             arguments =
                 Self.mpirunArguments(
                     ranks: ranks, threads: threads, allocation: allocation, hostfile: hostfile,
-                    exported: variables.keys.sorted(), extraArguments: extraArguments) + worker
+                    exported: (variables.keys + ControlRoute.variables).sorted(), extraArguments: extraArguments)
+                + worker
         }
     }
 
@@ -65,9 +75,11 @@ public struct LaunchPlan: Sendable {
             throw ApusError("starting job '\(job.name)'", "--ranks must be at least 1, found \(requested)")
         }
         let tensor = job.parallelism.tensor
-        let ranks =
-            requested
-            ?? (job.fillsRanks ? filled(allocation, groupsOf: tensor, job: job) : job.parallelism.size)
+        let wanted = job.fillsRanks ? filled(allocation, groupsOf: tensor, job: job) : job.parallelism.size
+        var ranks = requested ?? wanted
+        if job.supervision.elastic, let slots = allocation.slots, ranks > slots, slots >= tensor {
+            ranks = filled(allocation, groupsOf: tensor, job: job)
+        }
         try allocation.check(ranks: ranks, job: job.name)
         return ranks
     }

@@ -1,8 +1,9 @@
 import JobConfiguration
 import Observability
+import Supervision
 
-/// One start of the workers as the coordinator follows it: shows what they tell, keeps their last words, decides which
-/// signal a stop request becomes, and judges how it ended.
+/// A job as the coordinator follows it, start by start: shows what the workers tell, keeps their last words, decides which
+/// signal a stop request becomes, and judges how a start ended.
 actor LaunchSession {
     /// What is to be done to the launcher.
     enum Action: Hashable, Sendable {
@@ -33,12 +34,33 @@ actor LaunchSession {
     private var lastWords: [String] = []
     private var hasStarted = false
     private var stop = Stop.none
+    private var isPaused = false
+    /// Steps done and checkpoint saved last, as far as the workers have told.
+    private var step = 0
+    private var checkpoint: Int?
 
     init(jobName: String, launcher: String, console: Console, log: sending LaunchLog) {
         self.jobName = jobName
         self.launcher = launcher
         self.console = console
         self.log = log
+    }
+
+    /// How a start ended.
+    struct Ending {
+        /// The exit status of `apus launch`, if this was the last start.
+        var status: Int32
+        var mayRestart = false
+        var step = 0
+        var checkpoint: Int?
+    }
+
+    /// The workers are about to be started.
+    func begin(_ opening: String) {
+        hasStarted = false
+        lastWords = []
+        notices = LauncherNotices()
+        note(opening)
     }
 
     /// A line of the workers' standard output.
@@ -49,7 +71,7 @@ actor LaunchSession {
             show { $0.render(words: words) }
         }
         if let event {
-            if case .started = event { hasStarted = true }
+            follow(event)
             show { $0.render(event) }
         }
     }
@@ -60,8 +82,25 @@ actor LaunchSession {
         keep(notices.accept(line))
     }
 
+    private func follow(_ event: RunEvent) {
+        if let step = event.step { self.step = max(step, self.step) }
+        switch event {
+        case .started(let facts):
+            hasStarted = true
+            step = facts.resumedStep
+            if facts.resumedStep > 0 { checkpoint = facts.resumedStep }
+        case .checkpoint(let record): checkpoint = record.step
+        default: break
+        }
+    }
+
+    var isForced: Bool { stop == .forced || stop == .beforeStart }
+
     func decide(_ request: StopRequest) -> Action? {
         switch (stop, request) {
+        case (.none, _) where isPaused:
+            stop = .beforeStart
+            return nil
         case (.none, _) where !hasStarted:
             stop = .beforeStart
             note("ending the workers, which have not begun to train")
@@ -84,38 +123,61 @@ actor LaunchSession {
         }
     }
 
-    /// Says how it ended where that was not well, and returns the exit status of `apus launch`.
+    /// Says how a start ended where that was not well.
     ///
-    /// - Parameter exitCode: That of the launcher, which is the first failing worker's; nil when a signal ended it.
-    func conclude(exitCode: Int32?) -> Int32 {
+    /// - Parameters:
+    ///   - exitCode: That of the launcher, which is the first failing worker's; nil when a signal ended it.
+    ///   - failure: What the heartbeats showed, told already.
+    func conclude(exitCode: Int32?, failure: RankMonitor.Failure?) -> Ending {
         keep(notices.flush())
         console.writeOutput(renderer.clear())
+        let step = max(step, failure?.step ?? 0)
+        func failed(_ status: Int32) -> Ending {
+            Ending(status: status, mayRestart: stop == .none, step: step, checkpoint: checkpoint)
+        }
         switch (stop, exitCode) {
-        case (_, 0): return ExitStatus.success.rawValue
+        case (_, 0): return Ending(status: ExitStatus.success.rawValue)
         case (.beforeStart, _):
             note("stopped before the first step; nothing had to be saved")
-            return ExitStatus.stopped.rawValue
+            return Ending(status: ExitStatus.stopped.rawValue)
         case (.forced, _):
             explain("stopped without saving; the last checkpoint is as it was", lastWords: [])
-            return ExitStatus.failure.rawValue
+            return Ending(status: ExitStatus.failure.rawValue)
         case (_, ExitStatus.stopped.rawValue):
             note("stopped; the same command goes on from the checkpoint")
-            return ExitStatus.stopped.rawValue
-        case (_, ExitStatus.badInput.rawValue):
+            return Ending(status: ExitStatus.stopped.rawValue)
+        case (_, ExitStatus.badInput.rawValue), (_, ExitStatus.givenUp.rawValue):
             // The workers' words are the message; ranks that met the same mistake said the same.
             var said: Set<String> = []
             for line in lastWords where said.insert(line).inserted { console.writeError(line + "\n") }
-            return ExitStatus.badInput.rawValue
+            return Ending(status: exitCode!)
         case (_, nil):
-            explain("\(launcher) was killed", lastWords: lastWords)
-            return ExitStatus.failure.rawValue
+            explain(failure == nil ? "\(launcher) was killed" : "the workers had to be ended", lastWords: lastWords)
+            return failed(ExitStatus.failure.rawValue)
         case (_, let exitCode?):
             let ending = notices.ending(exitCode: exitCode)
             explain(ending.map { "\($0)" } ?? "\(launcher) failed with exit code \(exitCode)", lastWords: lastWords)
             // From 128 on a code tells of a signal, or of the launcher's own failure.
-            return exitCode < 128 ? exitCode : ExitStatus.failure.rawValue
+            return failed(exitCode < 128 ? exitCode : ExitStatus.failure.rawValue)
         }
     }
+
+    /// Waits before the workers are started again.
+    ///
+    /// - Returns: False when the run was asked to stop meanwhile.
+    func pause(beforeRestart number: Int, of allowed: Int, _ pause: Duration) async -> Bool {
+        let from = checkpoint.map { "the checkpoint of step \($0)" } ?? "the beginning"
+        let seconds = Int((pause / .seconds(1)).rounded(.up))
+        note("starting again from \(from) in \(seconds) s (restart \(number) of at most \(allowed))")
+        isPaused = true
+        defer { isPaused = false }
+        let end = ContinuousClock.now + pause
+        while stop == .none, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(50)) }
+        if stop != .none { note("stopped; the same command goes on from there") }
+        return stop == .none
+    }
+
+    func giveUp(_ reason: String) { console.writeError("error: job '\(jobName)': not started again: \(reason)\n") }
 
     func note(_ text: String) {
         log.append(text)

@@ -5,7 +5,7 @@ import Foundation
 public enum StopRequest: Hashable, Sendable {
     /// Ctrl-C at the terminal. A second one ends the workers without saving.
     case interrupt
-    /// SIGTERM or SIGHUP: from a scheduler, a service manager, or a terminal that was closed.
+    /// SIGTERM, SIGHUP or SIGUSR1: from a scheduler, a service manager, or a terminal that was closed.
     case terminate(signal: String)
 }
 
@@ -21,6 +21,7 @@ public final class StopRequests: Sendable {
         signal(SIGPIPE, SIG_IGN)
         let requests: [(Int32, StopRequest)] = [
             (SIGINT, .interrupt), (SIGTERM, .terminate(signal: "SIGTERM")), (SIGHUP, .terminate(signal: "SIGHUP")),
+            (SIGUSR1, .terminate(signal: "SIGUSR1")),
         ]
         sources = requests.map { signal, request in
             let source = DispatchSource.makeSignalSource(signal: signal, queue: .global())

@@ -23,6 +23,7 @@ public struct JobConfiguration: Hashable, Sendable {
     public var evaluation = EvaluationConfiguration()
     public var checkpoint = CheckpointConfiguration()
     public var launch = LaunchConfiguration()
+    public var supervision = SupervisionConfiguration()
     /// Folder of the run: metrics, resolved job, loss curve, `checkpoints/`.
     public var output: String
 
@@ -108,6 +109,11 @@ public struct LaunchConfiguration: Hashable, Sendable {
     public var hostfile: String?
     /// Arguments handed to `mpirun` as they are.
     public var mpirunArguments: [String] = []
+    /// The IPv4 address of the coordinator's host at which workers reach it; nil chooses loopback where all ranks are on
+    /// this host, and otherwise the interface that faces the other hosts.
+    public var controlAddress: String?
+    /// Seconds after which the run stops by itself, early enough to have saved by then; 0 for never.
+    public var walltimeSeconds: Int = 0
 
     public init() {}
 }

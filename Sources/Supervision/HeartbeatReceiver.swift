@@ -50,11 +50,13 @@ public final class HeartbeatReceiver: Sendable {
     /// - Parameters:
     ///   - onJoin: Called with everybody who has joined, each time somebody does.
     ///   - onFailure: Called once, with the first failure.
+    ///   - onAllLeft: Called once, when everybody who had joined has left in order.
     public func start(
         onJoin: @escaping @Sendable ([WorkerIdentity]) -> Void,
-        onFailure: @escaping @Sendable (RankMonitor.Failure) -> Void
+        onFailure: @escaping @Sendable (RankMonitor.Failure) -> Void,
+        onAllLeft: @escaping @Sendable () -> Void
     ) {
-        let thread = Thread { self.work(onJoin: onJoin, onFailure: onFailure) }
+        let thread = Thread { self.work(onJoin: onJoin, onFailure: onFailure, onAllLeft: onAllLeft) }
         thread.name = "heartbeats"
         thread.start()
     }
@@ -66,6 +68,9 @@ public final class HeartbeatReceiver: Sendable {
     /// With what the first worker that left in order said it would exit.
     public var firstGoodbye: Int32? { state.withLock { $0.leaving } }
 
+    /// Whether workers had joined and none of them is left.
+    public var hasEveryoneLeft: Bool { state.withLock { $0.monitor.hasEveryoneLeft } }
+
     /// Makes every worker that can still be reached end at once.
     public func abandonWorkers() { state.withLock { $0.broadcast = .abandon } }
 
@@ -73,8 +78,10 @@ public final class HeartbeatReceiver: Sendable {
     public func stop() { isEnding.store(true, ordering: .relaxed) }
 
     private func work(
-        onJoin: @Sendable ([WorkerIdentity]) -> Void, onFailure: @Sendable (RankMonitor.Failure) -> Void
+        onJoin: @Sendable ([WorkerIdentity]) -> Void, onFailure: @Sendable (RankMonitor.Failure) -> Void,
+        onAllLeft: @Sendable () -> Void
     ) {
+        var haveAllLeft = false
         var connections: [WorkerConnection] = []
         var lastLook = ContinuousClock.now
         defer { close(listener) }
@@ -98,6 +105,10 @@ public final class HeartbeatReceiver: Sendable {
                 for connection in connections where connection.rank != nil { connection.socket.send(message) }
             }
             if let failure { onFailure(failure) }
+            if !haveAllLeft, hasEveryoneLeft {
+                haveAllLeft = true
+                onAllLeft()
+            }
         }
     }
 

@@ -64,6 +64,8 @@ public struct RankMonitor: Sendable {
     /// The worker said that it leaves.
     public mutating func left(_ rank: Int) { ranks[rank]?.hasLeft = true }
 
+    public var hasEveryoneLeft: Bool { !ranks.isEmpty && ranks.values.allSatisfy(\.hasLeft) }
+
     /// The worker's connection closed.
     public mutating func lost(_ rank: Int) -> Failure? {
         guard let entry = ranks[rank], !entry.hasLeft else { return nil }

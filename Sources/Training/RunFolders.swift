@@ -11,11 +11,18 @@ public struct RunFolders: Sendable {
     public var profile: String { root + "/profile" }
     public var resolvedJob: String { root + "/job.yaml" }
 
-    /// Makes the folders and writes the resolved job.
-    func create(resolvedJob yaml: String) throws {
+    /// Makes the folders.
+    func create() throws {
+        try writing { try FileManager.default.createDirectory(atPath: checkpoints, withIntermediateDirectories: true) }
+    }
+
+    func write(resolvedJob yaml: String) throws {
+        try writing { try yaml.write(toFile: resolvedJob, atomically: true, encoding: .utf8) }
+    }
+
+    private func writing(_ body: () throws -> Void) throws {
         do {
-            try FileManager.default.createDirectory(atPath: checkpoints, withIntermediateDirectories: true)
-            try yaml.write(toFile: resolvedJob, atomically: true, encoding: .utf8)
+            try body()
         } catch {
             throw ApusError(
                 "preparing the run's folder \(root)", "it cannot be written: \(error.localizedDescription)",

@@ -6,6 +6,7 @@ import Kernels
 import Numerics
 import Observability
 import Parallelism
+import Supervision
 import TokenData
 
 /// A job from its first step, or from a checkpoint, to its last: one rank's part.
@@ -23,6 +24,9 @@ public final class TrainingRun {
     private let reporter: RunReporter?
     private let peakGFLOPs: Double
     private let profile: StepProfile?
+    /// Rank 0's: no other job works on this run.
+    private let lock: RunLock?
+    private var walltime: WalltimeLimit
 
     /// Steps done.
     private var step = 0
@@ -43,9 +47,12 @@ public final class TrainingRun {
         let job = try world.agree(on: "the mesh") { try job.resolved(worldSize: world.size) }
         self.job = job
         self.world = world
+        walltime = WalltimeLimit(seconds: job.launch.walltimeSeconds)
+        WorkerStatus.enter(.loading)
         let folders = RunFolders(job.output)
         let (training, validation) = try world.agree(on: "the data") { try Self.openData(job) }
         self.training = training
+        lock = try Self.lock(folders, world: world)
         let mesh = Mesh(job.parallelism, world: world)
         self.mesh = mesh
         engine = TrainingEngine(
@@ -66,7 +73,7 @@ public final class TrainingRun {
         lastSavedStep = resumed?.isOwn == true ? step : nil
         reporter = try world.agree(on: "the run's folder") {
             guard world.rank == 0 else { return nil }
-            try folders.create(resolvedJob: job.yaml)
+            try folders.write(resolvedJob: job.yaml)
             return try RunReporter(folder: job.output, title: job.name, resumedStep: firstStep)
         }
         peakGFLOPs = Self.measurePeak(world: world, pool: pool)
@@ -100,29 +107,45 @@ public final class TrainingRun {
         var clock = StepClock(step: step)
         let firstStep = step
         defer { tell(profile?.finish()) }
+        WorkerStatus.reached(step: step)
+        WorkerStatus.enter(.training)
+        walltime.begin()
         while step < job.training.steps {
             profile?.stepBegins(step - firstStep + 1)
             let result = try trainOneStep()
             step += 1
+            WorkerStatus.reached(step: step)
+            walltime.stepEnded()
             nextSample += UInt64(job.training.globalBatchSize)
             firstLoss = firstLoss ?? result.loss
             lastLoss = result.loss
             let isLast = step == job.training.steps
             if step % job.training.logEvery == 0 || isLast || step == 1 { report(result, &clock) }
             if isLast || (job.evaluation.every > 0 && step % job.evaluation.every == 0) {
-                try clock.pause { try Profiler.span(.besides, "evaluation") { try evaluate() } }
+                try clock.pause {
+                    try Profiler.span(.besides, "evaluation") {
+                        try WorkerStatus.during(.evaluating) { try evaluate() }
+                    }
+                }
             }
             if result.votes[.stop] || (job.checkpoint.every > 0 && step % job.checkpoint.every == 0) {
-                try clock.pause { try Profiler.span(.besides, "checkpoint") { try save() } }
+                try clock.pause {
+                    try Profiler.span(.besides, "checkpoint") { try WorkerStatus.during(.saving) { try save() } }
+                }
             }
             if result.votes[.stop], !isLast {
-                reporter?.report(.stopping(StopNotice(reason: "asked to stop by a signal", step: step)))
+                reporter?.report(
+                    .stopping(
+                        StopNotice(
+                            reason: walltime.isNear ? "the time limit is near" : "asked to stop by a signal", step: step
+                        )))
                 return .stopped
             }
             if let profile { clock.pause { tell(profile.stepEnded(step - firstStep)) } }
         }
         // A checkpoint that came from another folder or layout is this run's own from here on.
-        try save()
+        try WorkerStatus.during(.saving) { try save() }
+        WorkerStatus.enter(.ending)
         finish(seconds: (ContinuousClock.now - start) / .seconds(1))
         return .finished
     }
@@ -134,7 +157,7 @@ public final class TrainingRun {
         let result = try engine.step(
             microBatches: Int(perRank / microBatchSize), tokensPerStep: job.tokensPerStep, step: step,
             learningRate: job.optimizer.learningRate(step: step, totalSteps: job.training.steps),
-            votes: StopRequest.isPending ? StepVotes(.stop) : StepVotes(),
+            votes: StopRequest.isPending || walltime.isNear ? StepVotes(.stop) : StepVotes(),
             microBatch: { index in
                 let start = first + UInt64(index) * microBatchSize
                 return try training.batch(start..<start + microBatchSize)
@@ -194,6 +217,7 @@ public final class TrainingRun {
                 folder: checkpoints, step: step, tensors: engine.ownedTensors(), state: state, communicator: world)
         }
         lastSavedStep = step
+        walltime.saved(seconds: (ContinuousClock.now - start) / .seconds(1))
         reporter?.report(
             .checkpoint(
                 CheckpointRecord(

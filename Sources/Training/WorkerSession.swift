@@ -3,6 +3,7 @@ import Foundation
 import JobConfiguration
 import Kernels
 import Numerics
+import Supervision
 
 /// This process as a rank: the ranks it was started with, and the threads it may use.
 ///
@@ -10,10 +11,13 @@ import Numerics
 public final class WorkerSession {
     public let world: any Communicator
     public private(set) var pool: ThreadPool
+    private let heartbeats: HeartbeatSender?
 
     /// - Parameter threadsPerRank: nil or 0 divides the cores that a host's ranks may use among them.
     public init(threadsPerRank: Int? = nil) throws {
         try MatrixProduct.check()
+        // Before anything that may hang: the coordinator watches over the start as well.
+        heartbeats = try HeartbeatSender.start(rank: Self.launchedRank) { _ in StopRequest.request() }
         world = try ProcessGroup.world()
         pool = ThreadPool(threadCount: 1)
         useThreads(threadsPerRank ?? 0)
@@ -23,6 +27,13 @@ public final class WorkerSession {
     public func useThreads(_ count: Int) {
         let wanted = count > 0 ? count : Self.defaultThreadCount()
         if wanted != pool.threadCount { pool = ThreadPool(threadCount: wanted) }
+    }
+
+    /// This process's rank, as its launcher says before MPI runs.
+    private static var launchedRank: Int {
+        let environment = ProcessInfo.processInfo.environment
+        return ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"].lazy
+            .compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
     }
 
     /// A bound rank has its cores to itself; unbound ranks share those of their host.
@@ -44,16 +55,17 @@ public final class WorkerSession {
     public func run(_ body: () throws -> ExitStatus) -> ExitStatus {
         do {
             let status = try body()
-            end()
+            end(status)
             return status
         } catch let failure as AgreedFailure {
             if failure.reporter == world.rank { Self.tell(failure) }
-            end()
+            end(failure.status)
             return failure.status
         } catch {
             let status = ExitStatus(error)
             guard world.size > 1 else {
                 Self.tell(error)
+                heartbeats?.leave(status: status.rawValue)
                 return status
             }
             Self.tell("rank \(world.rank) of \(world.size): \(error)")
@@ -65,10 +77,11 @@ public final class WorkerSession {
         FileHandle.standardError.write(Data("error: \(error)\n".utf8))
     }
 
-    private func end() {
+    private func end(_ status: ExitStatus) {
         pool.shutDown()
         // A rank that leaves before the others have heard of its failure would look like a crash to the launcher.
         world.barrier(label: "end of the job")
+        heartbeats?.leave(status: status.rawValue)
         MPIRuntime.finalize()
     }
 }

@@ -7,6 +7,7 @@ struct LaunchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "launch", abstract: "Start the workers of a job, follow them, and pass on how they end.",
         discussion: """
+            Workers that die or hang are started again from the newest intact checkpoint (supervision in the job). \
             Ctrl-C or SIGTERM makes the workers save and end with exit code 75; the same command then goes on from \
             there. A second Ctrl-C ends them at once. Arguments after -- go to mpirun or srun as they are.
             """,
@@ -31,18 +32,26 @@ struct LaunchCommand: AsyncParsableCommand {
     var launcherArguments: [String] = []
 
     func run() async throws {
-        let plan = try LaunchPlan(
-            job: try options.load(),
-            request: LaunchRequest(
-                jobPath: options.job, overrides: options.overrides, workerArguments: profile.arguments,
-                ranks: ranks, launcher: launcher, hostfile: hostfile, launcherArguments: launcherArguments,
-                workerExecutable: ThisProgram.path))
+        let job = try options.load()
+        let request = LaunchRequest(
+            jobPath: options.job, overrides: options.overrides, workerArguments: profile.arguments, ranks: ranks,
+            launcher: launcher, hostfile: hostfile, launcherArguments: launcherArguments,
+            workerExecutable: ThisProgram.path)
+        let plan = try LaunchPlan(job: job, request: request)
         if dryRun {
             print(plan.shellCommand)
             return
         }
         let requests = StopRequests()
-        let status = try await Coordinator(plan: plan).run(stopRequests: requests.stream)
+        let coordinator = Coordinator(plan: plan) { current in
+            guard job.supervision.elastic else { return current }
+            var next = request
+            if let hostfile = request.hostfile ?? job.launch.hostfile {
+                next.hostfile = try await HostProbe.reachable(hostfile: hostfile, job: job)
+            }
+            return try LaunchPlan(job: job, request: next)
+        }
+        let status = try await coordinator.run(stopRequests: requests.stream)
         if status != 0 { throw ExitCode(status) }
     }
 }

@@ -25,6 +25,7 @@ struct FakeRun {
         training: {steps: 5, globalBatchSize: 4, microBatchSize: 1}
         parallelism: {data: 2}
         launch: {threadsPerRank: 1}
+        supervision: {maxRestarts: 0}
         """.write(toFile: job, atomically: true, encoding: .utf8)
         try "#!/bin/bash\nFOLDER=\(folder.path)\nRANK=$OMPI_COMM_WORLD_RANK\n\(script)\n"
             .write(toFile: worker, atomically: true, encoding: .utf8)

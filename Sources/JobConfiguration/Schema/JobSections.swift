@@ -17,6 +17,7 @@ extension JobConfiguration: Section {
             .section("evaluation", \.evaluation, "validation while training"),
             .section("checkpoint", \.checkpoint, "when to save, what to keep and where to go on from"),
             .section("launch", \.launch, "how the ranks are started"),
+            .section("supervision", \.supervision, "what happens when ranks die or hang"),
             .string("output", \.output, "the folder of the run"),
         ]
     }
@@ -156,6 +157,12 @@ extension LaunchConfiguration: Section {
                 "the number of threads of each rank; 0 divides the cores of a host among its ranks"),
             .optionalString("hostfile", \.hostfile, "an Open MPI hostfile; none runs here or on Slurm's allocation"),
             .strings("mpirunArguments", \.mpirunArguments, "arguments handed to mpirun as they are"),
+            .optionalString(
+                "controlAddress", \.controlAddress,
+                "the IPv4 address of the coordinator's host at which workers reach it; chosen by itself unless given"),
+            .integer(
+                "walltimeSeconds", \.walltimeSeconds, 0...1_000_000_000,
+                "the seconds after which the run has saved and stopped; 0 for no limit"),
         ]
     }
 }
