@@ -64,6 +64,13 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
         ]
     ),
     (
+        "Chaos",
+        [
+            "Numerics", "Checkpointing", "JobConfiguration", "Observability", "Supervision", "Coordination", subprocess,
+            systemPackage,
+        ]
+    ),
+    (
         "Diagnostics",
         [
             "COpenMPI", "CPlatform", "Numerics", "Kernels", "Collectives", "Observability", "Coordination", subprocess,

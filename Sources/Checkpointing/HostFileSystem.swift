@@ -1,4 +1,5 @@
 import Foundation
+import Numerics
 
 /// The real system calls; an interrupted one is repeated.
 package struct HostFileSystem: FileSystem {
@@ -20,7 +21,8 @@ package struct HostFileSystem: FileSystem {
     }
 
     package func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile) throws(SystemCallError) -> Int {
-        try check("write", file.path) { Foundation.write(file.descriptor, bytes.baseAddress, bytes.count) }
+        FaultPoint.reach(.write)
+        return try check("write", file.path) { Foundation.write(file.descriptor, bytes.baseAddress, bytes.count) }
     }
 
     package func read(
@@ -36,6 +38,7 @@ package struct HostFileSystem: FileSystem {
     }
 
     package func synchronize(_ file: OpenFile) throws(SystemCallError) {
+        FaultPoint.reach(.synchronize)
         _ = try check("flush to disk", file.path) { fsync(file.descriptor) }
     }
 
@@ -76,6 +79,7 @@ package struct HostFileSystem: FileSystem {
     }
 
     package func rename(_ source: String, to destination: String) throws(SystemCallError) {
+        FaultPoint.reach(.rename)
         _ = try check("give the name \(destination) to", source) { Foundation.rename(source, destination) }
     }
 

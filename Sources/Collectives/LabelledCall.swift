@@ -46,6 +46,7 @@ struct CallRecorder {
     mutating func begin(_ kind: CollectiveKind, label: String, bytes: Int) {
         volume.count(kind, bytes: bytes)
         LabelledCall.begin(kind, label: label, bytes: bytes)
+        FaultPoint.reach(.collective)
         mark = Profiler.mark()
         guard Profiler.isRecording else { return }
         self.kind = kind

@@ -2,7 +2,7 @@ import Foundation
 import Supervision
 
 /// Who the workers of the current start are: `workers/processes.json` in the run's folder, once all have joined.
-struct WorkerRoll: Sendable {
+package struct WorkerRoll: Sendable {
     let path: String
     private let ranks: Int
 
@@ -21,7 +21,7 @@ struct WorkerRoll: Sendable {
         try? encoder.encode(workers).write(to: URL(filePath: path), options: .atomic)
     }
 
-    static func read(runFolder: String) -> [WorkerIdentity]? {
+    package static func read(runFolder: String) -> [WorkerIdentity]? {
         guard let data = FileManager.default.contents(atPath: runFolder + "/workers/processes.json") else { return nil }
         return try? JSONDecoder().decode([WorkerIdentity].self, from: data)
     }

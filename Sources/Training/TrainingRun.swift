@@ -66,6 +66,7 @@ public final class TrainingRun {
         checkpoints = CheckpointFolder(
             folders.checkpoints,
             retention: .init(keepLast: job.checkpoint.keepLast, keepEvery: job.checkpoint.keepEvery))
+        FaultPoint.reach(.load)
         let resumed = try Self.resume(job, from: checkpoints, into: engine, world: world)
         let firstStep = resumed?.step ?? 0
         step = firstStep
@@ -111,6 +112,7 @@ public final class TrainingRun {
         WorkerStatus.enter(.training)
         walltime.begin()
         while step < job.training.steps {
+            FaultPoint.reach(.step)
             profile?.stepBegins(step - firstStep + 1)
             let result = try trainOneStep()
             step += 1

@@ -18,6 +18,7 @@ public final class WorkerSession {
         try MatrixProduct.check()
         // Before anything that may hang: the coordinator watches over the start as well.
         heartbeats = try HeartbeatSender.start(rank: Self.launchedRank) { _ in StopRequest.request() }
+        FaultPoint.reach(.start)
         world = try ProcessGroup.world()
         pool = ThreadPool(threadCount: 1)
         useThreads(threadsPerRank ?? 0)
