@@ -59,7 +59,7 @@ public final class TrainingRun {
         checkpoints = CheckpointFolder(
             folders.checkpoints,
             retention: .init(keepLast: job.checkpoint.keepLast, keepEvery: job.checkpoint.keepEvery))
-        let resumed = try Self.resume(job, from: checkpoints, into: engine, world: world)
+        let (resumed, warnings) = try Self.resume(job, from: checkpoints, into: engine, world: world)
         let firstStep = resumed?.step ?? 0
         step = firstStep
         nextSample = resumed?.nextSample ?? 0
@@ -82,9 +82,7 @@ public final class TrainingRun {
         if let notice = engine.exchangeNotice {
             reporter?.report(.message(RunMessage(level: .warning, text: notice)))
         }
-        for difference in resumed?.differences ?? [] {
-            reporter?.report(.message(RunMessage(level: .warning, text: difference)))
-        }
+        for warning in warnings { reporter?.report(.message(RunMessage(level: .warning, text: warning))) }
     }
 
     public enum Outcome: Sendable {
