@@ -43,8 +43,8 @@ extension CheckpointFolder {
                 let parent = Self.parent(path)
                 guard parent != path else { throw error }
                 try makeDirectories(parent)
-                try makeDirectories(path)
-                return
+                // Not from the start again: some file systems, such as /proc, miss a folder that is there.
+                try fileSystem.makeDirectory(path)
             default: throw error
             }
         }
@@ -99,11 +99,8 @@ extension CheckpointFolder {
     /// - Returns: what was removed.
     @discardableResult
     public func prune() throws -> [Entry] {
-        guard let latest = try latest() else { return [] }
-        let superseded = try entries().filter { $0.step < latest.step }
         var removed: [Entry] = []
-        for entry in superseded.dropLast(max(retention.keepLast, 1) - 1) {
-            if retention.keepEvery > 0 && entry.step % retention.keepEvery == 0 { continue }
+        for entry in try superseded() {
             do {
                 // Renamed first: a crash half-way through must not leave half a checkpoint.
                 let doomed = removedPath(step: entry.step)
@@ -114,6 +111,15 @@ extension CheckpointFolder {
             removed.append(entry)
         }
         return removed
+    }
+
+    /// What `prune` would remove.
+    public func superseded() throws -> [Entry] {
+        guard let latest = try latest() else { return [] }
+        let before = try entries().filter { $0.step < latest.step }
+        return before.dropLast(max(retention.keepLast, 1) - 1).filter {
+            retention.keepEvery == 0 || $0.step % retention.keepEvery != 0
+        }
     }
 
     func exists(_ path: String) -> Bool { (try? fileSystem.status(path)) != nil }

@@ -153,24 +153,4 @@ public struct CheckpointFolder: Sendable {
         }
         return entry
     }
-
-    /// The checkpoint to fall back on: the latest where it is intact, otherwise the newest intact one before it.
-    ///
-    /// Reads every byte of those it looks at.
-    /// - Returns: the intact one, if there is any, and what is wrong with each that was passed over.
-    public func newestIntact() throws -> (intact: Entry?, damaged: [(entry: Entry, damage: [ApusError])]) {
-        let entries = try entries()
-        let latestStep = (try? latest())?.step ?? Int.max
-        // Those after the latest come last: they belong to a run that was taken back to an earlier step.
-        let candidates =
-            entries.reversed().filter { $0.step <= latestStep }
-            + entries.reversed().filter { $0.step > latestStep }
-        var damaged: [(entry: Entry, damage: [ApusError])] = []
-        for entry in candidates {
-            let damage = CheckpointReader.verify(stepFolder: entry.path, fileSystem: fileSystem)
-            if damage.isEmpty { return (entry, damaged) }
-            damaged.append((entry, damage))
-        }
-        return (nil, damaged)
-    }
 }

@@ -3,6 +3,8 @@ import Numerics
 extension CheckpointManifest {
     /// The most dimensions that a tensor may have.
     package static let maximumRank = 8
+    /// The most corners that the chunks of a tensor may have together.
+    private static let maximumCorners = 1 << 20
 
     /// Checks everything that a reader relies on: names that stay in the folder, byte ranges inside their file and of
     /// the right size, boxes inside their tensor that hold each element exactly once.
@@ -47,6 +49,11 @@ extension CheckpointManifest {
         else { return "has the impossible shape \(tensor.shape)" }
         for (index, chunk) in tensor.chunks.enumerated() {
             if let problem = problem(of: chunk, in: tensor) { return "chunk \(index): \(problem)" }
+        }
+        // Far more than any layout makes, and few enough to be added up.
+        let corners = tensor.chunks.count.multipliedReportingOverflow(by: 1 << tensor.shape.count)
+        guard !corners.overflow, corners.partialValue <= Self.maximumCorners else {
+            return "is cut into \(tensor.chunks.count) chunks of \(tensor.shape.count) dimensions, too many"
         }
         return Self.coverageProblem(shape: tensor.shape, boxes: tensor.chunks.map(\.box))
     }

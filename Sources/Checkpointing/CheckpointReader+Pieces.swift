@@ -31,29 +31,26 @@ extension CheckpointReader {
     func forEachPiece(
         _ name: String, shape: [Int]? = nil, slice: [Range<Int>], _ body: (UnsafeBufferPointer<Float>) throws -> Void
     ) throws {
-        guard let rows = slice.first else {
-            // A scalar.
-            return try withPiece(of: 1) { piece in
-                try read(name, shape: shape, slice: slice, into: piece.baseAddress!)
-                try body(UnsafeBufferPointer(piece))
-            }
-        }
-        let rowCount = slice.dropFirst().reduce(1) { $0 * $1.count }
-        guard rowCount > 0 else { return }
-        let step = max(Self.pieceCount / rowCount, 1)
-        try withPiece(of: min(step, rows.count) * rowCount) { piece in
-            for first in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
-                let part = first..<min(first + step, rows.upperBound)
-                try read(name, shape: shape, slice: [part] + slice.dropFirst(), into: piece.baseAddress!)
-                try body(UnsafeBufferPointer(rebasing: piece[..<(part.count * rowCount)]))
-            }
+        let pieces = Self.pieces(of: slice)
+        // The first is the largest.
+        guard let count = pieces.first.map({ HyperRectangle($0).count }) else { return }
+        let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
+        defer { memory.deallocate() }
+        for piece in pieces {
+            try read(name, shape: shape, slice: piece, into: memory.baseAddress!)
+            try body(UnsafeBufferPointer(rebasing: memory[..<HyperRectangle(piece).count]))
         }
     }
 
-    private func withPiece(of count: Int, _ body: (UnsafeMutableBufferPointer<Float>) throws -> Void) rethrows {
-        guard count > 0 else { return }
-        let piece = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
-        defer { piece.deallocate() }
-        try body(piece)
+    /// Some rows of a box after the other: about a million elements, or one row where that is longer. None where the box
+    /// is empty.
+    static func pieces(of slice: [Range<Int>]) -> [[Range<Int>]] {
+        guard let rows = slice.first else { return [[]] }
+        let rowCount = slice.dropFirst().reduce(1) { $0 * $1.count }
+        guard rowCount > 0 else { return [] }
+        let step = max(pieceCount / rowCount, 1)
+        return stride(from: rows.lowerBound, to: rows.upperBound, by: step).map { first in
+            [first..<min(first + step, rows.upperBound)] + slice.dropFirst()
+        }
     }
 }

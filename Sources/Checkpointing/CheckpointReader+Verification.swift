@@ -47,7 +47,7 @@ extension CheckpointReader {
         return chunks.flatMap { tensor, chunk in
             chunk.hashes.indices.compactMap { index in
                 let operation = "verifying tensor \(tensor) of \(path)"
-                let buffer = UnsafeMutableRawBufferPointer(rebasing: block[..<blockBytes(index, of: chunk).count])
+                let buffer = blockBuffer(blockBytes(index, of: chunk).count)
                 return damage(operation) { try load(index, of: chunk, file, into: buffer, operation: operation) }
             }
         }

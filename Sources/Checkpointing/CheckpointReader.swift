@@ -11,7 +11,8 @@ public final class CheckpointReader {
     public let manifest: CheckpointManifest
     let fileSystem: any FileSystem
     var files: [String: InputFile] = [:]
-    var block: UnsafeMutableRawBufferPointer
+    /// Grows to the largest block that is read: a manifest can claim any size.
+    private var block = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
     /// Opens a checkpoint and checks its manifest.
     ///
@@ -36,7 +37,6 @@ public final class CheckpointReader {
         }
         manifest = try CheckpointManifest(
             decoding: try file.readBytes(0..<file.size, operation: operation), operation: operation)
-        block = .allocate(byteCount: manifest.hashBlockBytes, alignment: 64)
     }
 
     deinit { block.deallocate() }
@@ -72,18 +72,33 @@ public final class CheckpointReader {
     public func read(
         _ name: String, shape: [Int]? = nil, slice: [Range<Int>], into destination: UnsafeMutablePointer<Float>
     ) throws {
+        try read(name, shape: shape, slice: slice, as: .floats, into: UnsafeMutableRawPointer(destination))
+    }
+
+    /// Fills `destination` with the elements of a box of a tensor, row-major, as they are stored.
+    func readStored(_ name: String, slice: [Range<Int>], into destination: UnsafeMutableRawPointer) throws {
+        try read(name, shape: nil, slice: slice, as: .stored, into: destination)
+    }
+
+    private enum Form {
+        case floats, stored
+    }
+
+    private func read(
+        _ name: String, shape: [Int]?, slice: [Range<Int>], as form: Form, into destination: UnsafeMutableRawPointer
+    ) throws {
         let operation = "reading tensor \(name) of \(path)"
         let tensor = try tensor(name, shape: shape, operation: operation)
         let wanted = HyperRectangle(slice)
         guard wanted.isInside(shape: tensor.shape) else {
             throw ApusError(operation, "expected a slice inside the shape \(tensor.shape), found \(wanted)")
         }
-        guard tensor.dtype.isConvertibleToFloat else {
+        guard form == .stored || tensor.dtype.isConvertibleToFloat else {
             throw ApusError(operation, "expected floats, found \(tensor.dtype.rawValue)")
         }
         for chunk in tensor.chunks {
             guard let common = wanted.intersection(chunk.box), !common.isEmpty else { continue }
-            try read(common, of: chunk, tensor.dtype, into: destination, wanted, operation: operation)
+            try read(common, of: chunk, tensor.dtype, as: form, into: destination, wanted, operation: operation)
         }
     }
 
@@ -126,9 +141,11 @@ public final class CheckpointReader {
 
     /// Copies the box `common` out of a chunk, block by verified block, into its place in the box `wanted`.
     private func read(
-        _ common: HyperRectangle, of chunk: CheckpointManifest.Chunk, _ type: ElementType,
-        into destination: UnsafeMutablePointer<Float>, _ wanted: HyperRectangle, operation: String
+        _ common: HyperRectangle, of chunk: CheckpointManifest.Chunk, _ type: ElementType, as form: Form,
+        into destination: UnsafeMutableRawPointer, _ wanted: HyperRectangle, operation: String
     ) throws {
+        let isCopy = form == .stored || type == .float32
+        let elementSize = isCopy ? type.size : MemoryLayout<Float>.size
         let file = try open(chunk.file, operation: operation)
         let blockCount = manifest.hashBlockBytes / type.size
         var loaded = -1
@@ -139,22 +156,35 @@ public final class CheckpointReader {
                 let (index, first) = (source + done).quotientAndRemainder(dividingBy: blockCount)
                 let bytes = blockBytes(index, of: chunk)
                 let length = min(bytes.count / type.size - first, count - done)
-                let place = destination + target + done
-                if type == .float32 && length * 4 == bytes.count {
+                let place = destination + (target + done) * elementSize
+                if isCopy && length * elementSize == bytes.count {
                     // A block that is wanted in full goes to its place without a copy.
                     let buffer = UnsafeMutableRawBufferPointer(start: place, count: bytes.count)
                     try load(index, of: chunk, file, into: buffer, operation: operation)
                 } else {
                     if loaded != index {
-                        let buffer = UnsafeMutableRawBufferPointer(rebasing: block[..<bytes.count])
-                        try load(index, of: chunk, file, into: buffer, operation: operation)
+                        try load(index, of: chunk, file, into: blockBuffer(bytes.count), operation: operation)
                         loaded = index
                     }
-                    type.convert(UnsafeRawPointer(block.baseAddress! + first * type.size), count: length, to: place)
+                    let source = UnsafeRawPointer(block.baseAddress! + first * type.size)
+                    if isCopy {
+                        place.copyMemory(from: source, byteCount: length * elementSize)
+                    } else {
+                        type.convert(source, count: length, to: place.assumingMemoryBound(to: Float.self))
+                    }
                 }
                 done += length
             }
         }
+    }
+
+    /// Room for a block of a file that is known to have so many bytes.
+    func blockBuffer(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        if count > block.count {
+            block.deallocate()
+            block = .allocate(byteCount: count, alignment: 64)
+        }
+        return UnsafeMutableRawBufferPointer(rebasing: block[..<count])
     }
 
     /// Where block `index` of a chunk lies in its file.

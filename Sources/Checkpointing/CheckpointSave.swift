@@ -1,75 +1,39 @@
-import Collectives
 import Foundation
 import Numerics
 
-/// One save in progress, on one rank: its stages, and how the ranks agree on each stage's success.
-struct CheckpointSave {
+/// One rank's part of a save: its stages, which call nothing of MPI and can run on any thread.
+struct CheckpointSave: Sendable {
     let folder: CheckpointFolder
     let step: Int
-    let communicator: any Communicator
+    let rank: Int
+    let ranks: Int
 
     /// What one rank wrote.
-    struct Part: Codable {
+    struct Part: Codable, Sendable {
         var files: [String: CheckpointManifest.File] = [:]
         /// Tensors by logical name, each with the chunks of this rank only.
         var tensors: [String: CheckpointManifest.Tensor] = [:]
+        /// From the first byte until all were on the device.
+        var seconds = 0.0
     }
 
-    struct Outcome: Codable {
-        let bytes: Int
-        let warnings: [String]
-    }
-
-    // MARK: Agreement
-
-    private struct Report<Value: Codable>: Codable {
-        var value: Value?
-        var problem: String?
-        var remedy: String?
-    }
-
-    private struct Nothing: Codable {}
-
-    func agree(_ stage: String, _ body: () throws -> Void) throws {
-        _ = try agree(stage) {
-            try body()
-            return Nothing()
-        }
-    }
-
-    /// Runs `body` on every rank; returns all ranks' results, in rank order, or throws on all of them the failure of
-    /// the first rank that had one.
-    func agree<Value: Codable>(_ stage: String, _ body: () throws -> Value) throws -> [Value] {
-        var report = Report<Value>()
-        do {
-            report.value = try body()
-        } catch let error as SystemCallError {
-            (report.problem, report.remedy) = (error.description, error.remedy)
-        } catch let error as ApusError {
-            (report.problem, report.remedy) = ("\(error.operation): \(error.problem)", error.remedy)
-        } catch {
-            report.problem = String(describing: error)
-        }
-        let label = "checkpoint of step \(step): \(stage)"
-        let gathered = communicator.gatherToAll(Array(try JSONEncoder().encode(report)), label: label)
-        let reports = try gathered.map { try JSONDecoder().decode(Report<Value>.self, from: Data($0)) }
-        let failures = reports.enumerated().filter { $0.element.value == nil }
-        guard let (rank, failure) = failures.first else { return reports.compactMap(\.value) }
-        let others = failures.count > 1 ? " (and \(failures.count - 1) more ranks failed)" : ""
-        throw ApusError(
-            "saving the checkpoint of step \(step)", "rank \(rank) \(failure.problem ?? "failed")\(others)",
-            remedy: [failure.remedy, "checkpoints saved before are untouched"].compactMap(\.self).joined(
-                separator: "; "),
-            kind: .runtime)
+    struct Outcome: Codable, Sendable {
+        var bytes = 0
+        var writingSeconds = 0.0
+        var warnings: [String] = []
     }
 
     // MARK: Stages
 
+    /// Rank 0, before any rank writes.
     func begin() throws { try folder.makePartial(step: step) }
+
+    /// Rank 0, when the save has failed and no rank writes any more.
+    func withdraw() { try? folder.removeTree(folder.partialPath(step: step)) }
 
     /// Writes this rank's file, if it owns anything.
     func writeOwnPart(_ tensors: [CheckpointTensor]) throws -> Part {
-        let rank = communicator.rank
+        let start = ContinuousClock.now
         for tensor in tensors {
             if let problem = tensor.problem { throw ApusError("tensor \(tensor.name)", problem) }
         }
@@ -84,27 +48,13 @@ struct CheckpointSave {
         let owned = tensors.filter { !$0.box.isEmpty }
         guard !owned.isEmpty else { return part }
 
-        let digits = String(rank)
-        let fileName = "rank-\(String(repeating: "0", count: max(0, 5 - digits.count)))\(digits).safetensors"
-        var hashes = [[String]](repeating: [], count: owned.count)
-        let header = try SafetensorsWriter.write(
-            "\(folder.partialPath(step: step))/\(fileName)",
-            owned.map { .init(name: $0.storedName, shape: $0.box.shape, values: $0.values) }, metadata: [:],
-            fileSystem: folder.fileSystem, pieceSize: CheckpointManifest.defaultHashBlockBytes
-        ) { index, bytes in
-            hashes[index].append(XXH64.hexadecimal(bytes))
-        }
-        var start = header.count
-        for (tensor, hashes) in zip(owned, hashes) {
-            let end = start + tensor.values.bytes.count
-            part.tensors[tensor.name]?.chunks.append(
-                .init(
-                    offsets: tensor.slice.map(\.lowerBound), shape: tensor.box.shape, file: fileName, start: start,
-                    end: end, hashes: hashes))
-            start = end
-        }
-        part.files[fileName] = .init(
-            bytes: start, headerBytes: header.count, headerHash: header.withUnsafeBytes { XXH64.hexadecimal($0) })
+        let file = try ChunkFile(
+            writing: owned.map { .init(tensor: $0.name, type: $0.values.type, shape: $0.shape, box: $0.box) },
+            rank: rank, into: folder.partialPath(step: step), fileSystem: folder.fileSystem
+        ) { owned[$0].values.bytes }
+        for (tensor, chunk) in zip(owned, file.chunks) { part.tensors[tensor.name]?.chunks.append(chunk) }
+        part.files[file.name] = file.file
+        part.seconds = (ContinuousClock.now - start) / .seconds(1)
         return part
     }
 
@@ -118,11 +68,12 @@ struct CheckpointSave {
         do {
             try folder.prune()
         } catch { warnings.append(String(describing: error)) }
-        return Outcome(bytes: manifest.tensorBytes, warnings: warnings)
+        return Outcome(
+            bytes: manifest.tensorBytes, writingSeconds: parts.map(\.seconds).max() ?? 0, warnings: warnings)
     }
 
     private func merge(_ parts: [Part], state: CheckpointState) throws -> CheckpointManifest {
-        var manifest = CheckpointManifest(step: step, state: state, ranks: communicator.size, files: [:], tensors: [:])
+        var manifest = CheckpointManifest(step: step, state: state, ranks: ranks, files: [:], tensors: [:])
         for (rank, part) in parts.enumerated() {
             manifest.files.merge(part.files) { first, _ in first }
             for (name, tensor) in part.tensors {

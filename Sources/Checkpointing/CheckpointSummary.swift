@@ -49,7 +49,7 @@ public struct CheckpointSummary: Encodable, Sendable {
     }
 
     /// Block 2 before block 10.
-    private static func naturally(_ first: String, _ second: String) -> Bool {
+    static func naturally(_ first: String, _ second: String) -> Bool {
         first.compare(second, options: .numeric) == .orderedAscending
     }
 

@@ -25,10 +25,6 @@ public struct CheckpointTensor {
 
     var box: HyperRectangle { HyperRectangle(slice) }
 
-    /// The name inside the rank's file: the logical one where the tensor is whole, so that a checkpoint of one rank is
-    /// an ordinary safetensors file.
-    var storedName: String { box == HyperRectangle(whole: shape) ? name : "\(name)\(box)" }
-
     /// What makes this tensor impossible to write, if anything.
     var problem: String? {
         guard !name.isEmpty, shape.count <= CheckpointManifest.maximumRank, elementCount(shape) != nil else {

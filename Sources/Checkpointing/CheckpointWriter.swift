@@ -13,6 +13,8 @@ public enum CheckpointWriter {
         public let entry: CheckpointFolder.Entry
         /// Bytes of all tensors.
         public let bytes: Int
+        /// How long the slowest rank needed for its file, until it was on the device.
+        public let writingSeconds: Double
         /// What did not work although the checkpoint is complete: old ones that could not be removed.
         public let warnings: [String]
     }
@@ -27,20 +29,6 @@ public enum CheckpointWriter {
         folder: CheckpointFolder, step: Int, tensors: [CheckpointTensor], state: CheckpointState,
         communicator: any Communicator
     ) throws -> Saved {
-        let save = CheckpointSave(folder: folder, step: step, communicator: communicator)
-        let isFirst = communicator.rank == 0
-        do {
-            _ = try save.agree("begin") { if isFirst { try save.begin() } }
-            let parts = try save.agree("files") { try save.writeOwnPart(tensors) }
-            let outcomes = try save.agree("commit") {
-                isFirst ? try save.commit(parts, state: state) : CheckpointSave.Outcome(bytes: 0, warnings: [])
-            }
-            let entry = CheckpointFolder.Entry(step: step, path: folder.finalPath(step: step))
-            return Saved(entry: entry, bytes: outcomes[0].bytes, warnings: outcomes[0].warnings)
-        } catch {
-            // Every rank has agreed on the failure, so none of them is still writing there.
-            if isFirst { try? folder.removeTree(folder.partialPath(step: step)) }
-            throw error
-        }
+        try OngoingSave(folder: folder, step: step, state: state, communicator: communicator) { tensors }.finish()
     }
 }

@@ -89,6 +89,23 @@ public struct CheckpointConfiguration: Hashable, Sendable {
     /// Checkpoints at multiples of this step are kept for ever; 0 for none.
     public var keepEvery: Int = 0
     public var resume: Resume = .automatic
+    public var mode: Mode = .asynchronous
+    public var onFailure: FailurePolicy = .stop
+
+    public enum Mode: String, CaseIterable, Hashable, Sendable {
+        /// Training goes on while a copy of the state is written; the copy takes as much memory as the state.
+        case asynchronous
+        /// Training waits until the checkpoint is complete; needs no memory.
+        case synchronous
+    }
+
+    /// What a save that fails means: a full or read-only disk, a quota, a folder that is gone.
+    public enum FailurePolicy: String, CaseIterable, Hashable, Sendable {
+        /// The run ends with an error.
+        case stop
+        /// The run goes on and saves again when the next save is due; only the last save must work.
+        case `continue`
+    }
 
     public enum Resume: Hashable, Sendable {
         /// Go on from the run's latest checkpoint if there is one.

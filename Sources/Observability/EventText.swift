@@ -13,7 +13,8 @@ enum EventText {
         case .checkpoint(let record):
             [
                 "step \(record.step): saved \(record.path) "
-                    + "(\(Quantity.bytes(record.bytes)) in \(Quantity.duration(record.seconds)))"
+                    + "(\(Quantity.bytes(record.bytes)) in \(Quantity.duration(record.seconds))"
+                    + (record.stallSeconds.map { ", training stood still for \(stall($0))" } ?? "") + ")"
             ]
         case .message(let message):
             [message.level == .note ? message.text : "\(message.level.rawValue): \(message.text)"]
@@ -63,6 +64,10 @@ enum EventText {
     private static func speed(_ metrics: StepMetrics) -> String {
         let rate = "\(Quantity.count(metrics.modelGFLOPs)) GFLOP/s"
         return metrics.peakShare > 0 ? "\(rate) (\(Quantity.percent(metrics.peakShare)) of peak)" : rate
+    }
+
+    private static func stall(_ seconds: Double) -> String {
+        seconds < 1 ? Quantity.fixed(seconds * 1e3, seconds < 0.01 ? 1 : 0) + " ms" : Quantity.duration(seconds)
     }
 
     private static func finished(_ summary: RunSummary) -> [String] {

@@ -126,12 +126,21 @@ public struct CheckpointRecord: Codable, Hashable, Sendable {
     /// From the decision to save until the checkpoint was committed.
     public var seconds: Double
     public var bytes: Int
+    /// How long training stood still for it; nil in old logs.
+    public var stallSeconds: Double?
+    /// How long the slowest rank needed to write its file and have it on the device; nil in old logs.
+    public var writingSeconds: Double?
 
-    public init(step: Int, path: String, seconds: Double, bytes: Int) {
+    public init(
+        step: Int, path: String, seconds: Double, bytes: Int, stallSeconds: Double? = nil,
+        writingSeconds: Double? = nil
+    ) {
         self.step = step
         self.path = path
         self.seconds = seconds
         self.bytes = bytes
+        self.stallSeconds = stallSeconds
+        self.writingSeconds = writingSeconds
     }
 }
 

@@ -1,4 +1,5 @@
 import Collectives
+import Foundation
 import JobConfiguration
 import Numerics
 
@@ -20,6 +21,13 @@ extension Communicator {
         throw AgreedFailure(
             reporter: failed, message: isShared ? message : "rank \(failed) of \(size): \(message)",
             status: ExitStatus(rawValue: Int32(reports[failed][0])) ?? .failure)
+    }
+
+    /// What `body` finds on rank 0, on all ranks; fails on all of them if it fails there.
+    func shareFirst<Value: Codable>(on what: String, _ body: () throws -> Value) throws -> Value {
+        let mine = try agree(on: what) { rank == 0 ? Array(try JSONEncoder().encode(try body())) : [] }
+        let bytes = gatherToAll(mine, label: "sharing \(what)")[0]
+        return try JSONDecoder().decode(Value.self, from: Data(bytes))
     }
 }
 

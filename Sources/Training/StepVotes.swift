@@ -6,6 +6,8 @@ public struct StepVotes: Hashable, Sendable {
     public enum Question: Int, CaseIterable, Sendable {
         /// Something asked this rank to save and leave.
         case stop
+        /// This rank has done its part of what a save under way waits for.
+        case savePartEnded
     }
 
     /// For each question how many ranks said yes; of a single rank 0 or 1.

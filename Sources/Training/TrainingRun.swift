@@ -19,7 +19,7 @@ public final class TrainingRun {
     private let engine: TrainingEngine
     private let training: BatchLoader
     private let validation: Validation?
-    private let checkpoints: CheckpointFolder
+    private let saver: CheckpointSaver
     /// Rank 0's; the other ranks are silent.
     private let reporter: RunReporter?
     private let peakGFLOPs: Double
@@ -34,7 +34,6 @@ public final class TrainingRun {
     private var nextSample: UInt64 = 0
     private var firstLoss: Double?
     private var lastLoss = 0.0
-    private var lastSavedStep: Int?
 
     /// Collective over `world`: opens the data, builds the model and, where there is a checkpoint to go on from, loads
     /// it.
@@ -63,20 +62,24 @@ public final class TrainingRun {
                 $0, microBatchSize: job.training.microBatchSize, sequenceLength: job.training.sequenceLength,
                 samples: job.evaluation.samples, mesh: mesh)
         }
-        checkpoints = CheckpointFolder(
+        let checkpoints = CheckpointFolder(
             folders.checkpoints,
             retention: .init(keepLast: job.checkpoint.keepLast, keepEvery: job.checkpoint.keepEvery))
         FaultPoint.reach(.load)
-        let resumed = try Self.resume(job, from: checkpoints, into: engine, world: world)
+        let (resumed, warnings) = try Self.resume(job, from: checkpoints, into: engine, world: world)
         let firstStep = resumed?.step ?? 0
         step = firstStep
         nextSample = resumed?.nextSample ?? 0
-        lastSavedStep = resumed?.isOwn == true ? step : nil
-        reporter = try world.agree(on: "the run's folder") {
+        let reporter: RunReporter? = try world.agree(on: "the run's folder") {
             guard world.rank == 0 else { return nil }
             try folders.write(resolvedJob: job.yaml)
             return try RunReporter(folder: job.output, title: job.name, resumedStep: firstStep)
         }
+        self.reporter = reporter
+        saver = CheckpointSaver(
+            job.checkpoint, folder: checkpoints, savedStep: resumed?.isOwn == true ? step : nil, world: world,
+            pool: pool
+        ) { reporter?.report($0) }
         peakGFLOPs = Self.measurePeak(world: world, pool: pool)
         self.profile = try profile.map {
             try StepProfile($0, defaultFolder: folders.profile, world: world, pool: pool)
@@ -90,9 +93,7 @@ public final class TrainingRun {
         if let notice = engine.exchangeNotice {
             reporter?.report(.message(RunMessage(level: .warning, text: notice)))
         }
-        for difference in resumed?.differences ?? [] {
-            reporter?.report(.message(RunMessage(level: .warning, text: difference)))
-        }
+        for warning in warnings { reporter?.report(.message(RunMessage(level: .warning, text: warning))) }
     }
 
     public enum Outcome: Sendable {
@@ -103,6 +104,15 @@ public final class TrainingRun {
 
     /// Trains up to the job's last step, or until asked to stop.
     public func run() throws -> Outcome {
+        do {
+            return try train()
+        } catch let failure as AgreedFailure {
+            saver.finishAfterFailure()
+            throw failure
+        }
+    }
+
+    private func train() throws -> Outcome {
         StopRequest.listen()
         let start = ContinuousClock.now
         var clock = StepClock(step: step)
@@ -122,6 +132,7 @@ public final class TrainingRun {
             firstLoss = firstLoss ?? result.loss
             lastLoss = result.loss
             let isLast = step == job.training.steps
+            try clock.pause { try Profiler.span(.besides, "checkpoint") { try saver.advance(result.votes) } }
             if step % job.training.logEvery == 0 || isLast || step == 1 { report(result, &clock) }
             if isLast || (job.evaluation.every > 0 && step % job.evaluation.every == 0) {
                 try clock.pause {
@@ -131,22 +142,26 @@ public final class TrainingRun {
                 }
             }
             if result.votes[.stop] || (job.checkpoint.every > 0 && step % job.checkpoint.every == 0) {
+                let stops = isLast || result.votes[.stop]
                 try clock.pause {
-                    try Profiler.span(.besides, "checkpoint") { try WorkerStatus.during(.saving) { try save() } }
+                    try Profiler.span(.besides, "checkpoint") {
+                        try WorkerStatus.during(.saving) { try save(isLast: stops) }
+                    }
                 }
             }
             if result.votes[.stop], !isLast {
                 reporter?.report(
                     .stopping(
                         StopNotice(
-                            reason: walltime.isNear ? "the time limit is near" : "asked to stop by a signal", step: step
+                            reason: walltime.isNear(savingTakes: saver.longestSave)
+                                ? "the time limit is near" : "asked to stop by a signal", step: step
                         )))
                 return .stopped
             }
             if let profile { clock.pause { tell(profile.stepEnded(step - firstStep)) } }
         }
         // A checkpoint that came from another folder or layout is this run's own from here on.
-        try WorkerStatus.during(.saving) { try save() }
+        try WorkerStatus.during(.saving) { try save(isLast: true) }
         WorkerStatus.enter(.ending)
         finish(seconds: (ContinuousClock.now - start) / .seconds(1))
         return .finished
@@ -156,10 +171,13 @@ public final class TrainingRun {
         let microBatchSize = UInt64(job.training.microBatchSize)
         let perRank = UInt64(job.training.globalBatchSize / mesh.data.size)
         let first = nextSample + perRank * UInt64(mesh.data.rank)
+        var votes = StepVotes()
+        votes[.stop] = StopRequest.isPending || walltime.isNear(savingTakes: saver.longestSave)
+        votes[.savePartEnded] = saver.hasPartEnded
         let result = try engine.step(
             microBatches: Int(perRank / microBatchSize), tokensPerStep: job.tokensPerStep, step: step,
             learningRate: job.optimizer.learningRate(step: step, totalSteps: job.training.steps),
-            votes: StopRequest.isPending || walltime.isNear ? StepVotes(.stop) : StepVotes(),
+            votes: votes,
             microBatch: { index in
                 let start = first + UInt64(index) * microBatchSize
                 return try training.batch(start..<start + microBatchSize)
@@ -210,31 +228,9 @@ public final class TrainingRun {
                     seconds: (ContinuousClock.now - start) / .seconds(1))))
     }
 
-    private func save() throws {
-        guard lastSavedStep != step else { return }
-        let start = ContinuousClock.now
+    private func save(isLast: Bool) throws {
         let state = CheckpointState(nextSample: Int(nextSample), tokensSeen: tokensSeen, job: job.yaml)
-        let saved = try Self.knownToAll {
-            try CheckpointWriter.save(
-                folder: checkpoints, step: step, tensors: engine.ownedTensors(), state: state, communicator: world)
-        }
-        lastSavedStep = step
-        walltime.saved(seconds: (ContinuousClock.now - start) / .seconds(1))
-        reporter?.report(
-            .checkpoint(
-                CheckpointRecord(
-                    step: step, path: saved.entry.path, seconds: (ContinuousClock.now - start) / .seconds(1),
-                    bytes: saved.bytes)))
-        for warning in saved.warnings { reporter?.report(.message(RunMessage(level: .warning, text: warning))) }
-    }
-
-    /// The writer fails on every rank or on none, and with the same words.
-    private static func knownToAll<Result>(_ body: () throws -> Result) throws -> Result {
-        do {
-            return try body()
-        } catch let error as ApusError {
-            throw AgreedFailure.everywhere(error)
-        }
+        try saver.save(step: step, state: state, tensors: engine.ownedTensors(), isLast: isLast)
     }
 
     private func finish(seconds: Double) {
@@ -243,7 +239,9 @@ public final class TrainingRun {
                 RunSummary(
                     firstLoss: firstLoss, lastLoss: firstLoss == nil ? nil : lastLoss, steps: step, seconds: seconds,
                     lossCurvePath: reporter?.lossCurvePath,
-                    checkpointPath: lastSavedStep.map { "\(checkpoints.path)/\(CheckpointFolder.name(step: $0))" })))
+                    checkpointPath: saver.lastSavedStep.map {
+                        "\(saver.folder.path)/\(CheckpointFolder.name(step: $0))"
+                    })))
     }
 
     private static func measurePeak(world: any Communicator, pool: ThreadPool) -> Double {

@@ -8,7 +8,6 @@ struct WalltimeLimit {
     private var deadline: Date?
     private var lastStepEnd = Date()
     private var longestStep: TimeInterval = 0
-    private var longestSave: TimeInterval = 0
 
     /// For agreeing, writing metrics and ending the processes.
     private static let margin: TimeInterval = 2
@@ -30,11 +29,9 @@ struct WalltimeLimit {
         lastStepEnd = now
     }
 
-    mutating func saved(seconds: TimeInterval) { longestSave = max(longestSave, seconds) }
-
-    /// Whether one more step after the next might end too late.
-    var isNear: Bool {
+    /// Whether one more step after the next, and then a save, might end too late.
+    func isNear(savingTakes seconds: TimeInterval) -> Bool {
         guard let deadline else { return false }
-        return deadline.timeIntervalSinceNow < 2 * longestStep + 2 * longestSave + Self.margin
+        return deadline.timeIntervalSinceNow < 2 * longestStep + 2 * seconds + Self.margin
     }
 }

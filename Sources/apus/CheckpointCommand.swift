@@ -5,8 +5,10 @@ import Numerics
 struct CheckpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoint",
-        abstract: "Look into checkpoints, check that they are intact, and export their models.",
-        subcommands: [Inspect.self, Verify.self, List.self, Export.self])
+        abstract: "Look into checkpoints, check and compare them, cut them anew, and export their models.",
+        subcommands: [
+            Inspect.self, Verify.self, List.self, Diff.self, Reshard.self, Prune.self, Export.self,
+        ])
 
     struct Inspect: ParsableCommand {
         static let configuration = CommandConfiguration(

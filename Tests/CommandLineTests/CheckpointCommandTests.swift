@@ -137,6 +137,89 @@ import Testing
         }
     }
 
+    @Test func reshardAndDiff() async throws {
+        try await withRun { folder in
+            let other = "\(folder.path)/resharded"
+            let resharded = try await run("apus", ["checkpoint", "reshard", folder.path, other, "--ranks", "2"])
+            #expect(resharded.exitCode == 0, "\(resharded)")
+            let source = "\(folder.path)/checkpoints/step-000010"
+            #expect(resharded.standardOutput == "resharded \(source) (1 file) to \(other) (2 files)\n")
+            let verified = try await run("apus", ["checkpoint", "verify", other])
+            #expect(verified.exitCode == 0, "\(verified)")
+            let equal = try await run("apus", ["checkpoint", "diff", folder.path, other])
+            #expect(equal.exitCode == 0, "\(equal)")
+            #expect(equal.standardOutput == "model/w  equal\n\nequal: 1 tensor and the state\n")
+
+            // Steps 5 and 10 hold the same tensor.
+            let before = "\(folder.path)/checkpoints/step-000005"
+            let different = try await run("apus", ["checkpoint", "diff", before, other])
+            #expect(different.exitCode == 1, "\(different)")
+            #expect(different.standardOutput.contains("step: 5 against 10\n"), "\(different)")
+            #expect(different.standardError == "", "\(different)")
+            let tensors = try await run("apus", ["checkpoint", "diff", before, other, "--tensors-only"])
+            #expect(tensors.exitCode == 0, "\(tensors)")
+
+            let again = try await run("apus", ["checkpoint", "reshard", folder.path, other, "--ranks", "3"])
+            #expect(again.exitCode == 65, "\(again)")
+            #expect(again.standardError.contains("there is such a folder or file already"), "\(again)")
+        }
+    }
+
+    @Test func pruneKeepsWhatItIsTold() async throws {
+        try await withRun { folder in
+            let arguments = ["checkpoint", "prune", folder.path, "--keep-last", "1"]
+            let old = "\(folder.path)/checkpoints/step-000005"
+            let dry = try await run("apus", arguments + ["--dry-run"])
+            #expect(dry.exitCode == 0 && dry.standardOutput == "would remove \(old)\n", "\(dry)")
+            let kept = try await run("apus", arguments + ["--keep-every", "5"])
+            #expect(kept.standardOutput == "nothing to remove in \(folder.path)/checkpoints\n", "\(kept)")
+            #expect(FileManager.default.fileExists(atPath: old))
+            let pruned = try await run("apus", arguments)
+            #expect(pruned.exitCode == 0 && pruned.standardOutput == "removed \(old)\n", "\(pruned)")
+            let names = try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/checkpoints").sorted()
+            #expect(names == ["latest", "step-000010"])
+
+            // Without knowing the latest, nothing is safe to remove.
+            try Data("?".utf8).write(to: folder.appendingPathComponent("checkpoints/latest"))
+            let refused = try await run("apus", arguments)
+            #expect(refused.exitCode == 65, "\(refused)")
+            #expect(refused.standardError.contains("should hold a name such as step-000100"), "\(refused)")
+        }
+    }
+
+    @Test(arguments: [
+        ["reshard", "RUN", "OUT"], ["reshard", "RUN", "OUT", "--ranks", "0"],
+        ["reshard", "RUN", "OUT", "--ranks", "two"],
+        ["reshard", "RUN", "OUT", "--ranks", "65537"], ["reshard", "RUN", "--ranks", "2"],
+        ["reshard", "/nonexistent", "OUT", "--ranks", "2"], ["reshard", "RUN", "/proc/none/out", "--ranks", "2"],
+        ["diff", "RUN"], ["diff", "RUN", "/nonexistent"], ["prune", "RUN"], ["prune", "RUN", "--keep-last", "0"],
+        ["prune", "RUN", "--keep-last", "1", "--keep-every", "-1"], ["prune", "/nonexistent", "--keep-last", "1"],
+    ])
+    func badArgumentsAreRefused(arguments: [String]) async throws {
+        try await withRun { folder in
+            let out = "\(folder.path)/out"
+            let filled = arguments.map { $0 == "RUN" ? folder.path : $0 == "OUT" ? out : $0 }
+            let result = try await run("apus", ["checkpoint"] + filled)
+            #expect(result.exitCode == 65, "\(result)")
+            #expect(result.standardError.hasPrefix("error: "), "\(result)")
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            #expect(names == ["checkpoints"], "\(names)")
+            let steps = try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/checkpoints").count
+            #expect(steps == 3)
+        }
+    }
+
+    @Test func aDamagedCheckpointIsNotResharded() async throws {
+        try await withRun { folder in
+            let url = folder.appendingPathComponent(file)
+            try Data(contentsOf: url).dropLast().write(to: url)
+            let arguments = ["checkpoint", "reshard", folder.path, "\(folder.path)/out", "--ranks", "2"]
+            let result = try await run("apus", arguments)
+            #expect(result.exitCode != 0 && result.standardError.contains("\(url.path) has 119 bytes"), "\(result)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["checkpoints"])
+        }
+    }
+
     @Test(arguments: ["inspect", "verify", "list"])
     func aPathThatIsNoCheckpointIsBadInput(command: String) async throws {
         let result = try await run("apus", ["checkpoint", command, "/nonexistent/run"])

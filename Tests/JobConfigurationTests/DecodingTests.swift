@@ -53,6 +53,8 @@ import Testing
         expected.checkpoint.keepLast = 3
         expected.checkpoint.keepEvery = 60
         expected.checkpoint.resume = .from("runs/other/checkpoints/step-000100")
+        expected.checkpoint.mode = .synchronous
+        expected.checkpoint.onFailure = .continue
         expected.launch.threadsPerRank = 2
         expected.launch.hostfile = "hosts"
         expected.launch.mpirunArguments = ["--mca", "btl", "tcp,self"]
@@ -111,6 +113,8 @@ import Testing
           keepLast: 3
           keepEvery: 60
           resume: runs/other/checkpoints/step-000100
+          mode: synchronous
+          onFailure: continue
         launch:
           threadsPerRank: 2
           hostfile: hosts

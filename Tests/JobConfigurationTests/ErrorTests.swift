@@ -58,6 +58,7 @@ import Testing
         "optimizer.schedule.kind=triangle", "model.layers=1000000000000", "model.hiddenSize=9223372036854775807",
         "model.tiedEmbeddings=yes", "parallelism.data=0", "parallelism.tensor=auto", "parallelism.overlap=yes",
         "parallelism.gradientExchange=float16", "checkpoint.keepLast=0",
+        "checkpoint.mode=later", "checkpoint.onFailure=ignore",
         "evaluation.samples=0", "launch.threadsPerRank=-2", "data.train=[]", "data.train=[a, 7, ~]",
         "data.train={a: b}", "name=a/b", "name=..", "name=''", "output=''", "checkpoint.resume=", "training=7",
         "optimizer=[1]", "model=[]", "model.preset=[]",

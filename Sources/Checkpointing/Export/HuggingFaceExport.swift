@@ -52,33 +52,14 @@ public struct HuggingFaceExport {
     package func write(
         from reader: CheckpointReader, to folder: String, fileSystem: any FileSystem
     ) throws -> Summary {
-        let path = folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
-        let operation = "exporting \(reader.path) to \(path)"
-        let parent = CheckpointFolder(CheckpointFolder.parent(path), fileSystem: fileSystem)
-        guard !path.isEmpty, path != "/", !parent.exists(path) else {
-            throw ApusError(operation, "there is such a folder or file already", remedy: "choose another name")
-        }
+        let operation = "exporting \(reader.path) to \(folder)"
         let shapes = Dictionary(
             uniqueKeysWithValues: Decoder(model).declarations.specifications.map { ($0.name, $0.shape) })
         try reader.requireTensors(
             Dictionary(uniqueKeysWithValues: shapes.map { ("model/\($0.key)", $0.value) }), prefix: "model/")
-        let name = path.split(separator: "/").last.map(String.init) ?? path
-        let partial = "\(parent.path)/.\(name).partial"
-        do {
-            try parent.create()
-            if parent.exists(partial) { try parent.removeTree(partial) }
-            try fileSystem.makeDirectory(partial)
-            do {
-                let summary = try writeFiles(reader, shapes, to: partial, fileSystem: fileSystem)
-                try fileSystem.synchronizeDirectory(partial)
-                try fileSystem.rename(partial, to: path)
-                try fileSystem.synchronizeDirectory(parent.path)
-                return summary
-            } catch {
-                try? parent.removeTree(partial)
-                throw error
-            }
-        } catch let error as SystemCallError { throw error.asApusError(operation) }
+        return try NewFolder.make(folder, operation: operation, fileSystem: fileSystem) { partial in
+            try writeFiles(reader, shapes, to: partial, fileSystem: fileSystem)
+        }
     }
 
     private func writeFiles(

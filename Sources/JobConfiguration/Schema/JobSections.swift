@@ -145,6 +145,10 @@ extension CheckpointConfiguration: Section {
                 "keepEvery", \.keepEvery, 0...1_000_000_000,
                 "checkpoints at multiples of this step are kept for ever; 0 for none"),
             .resume,
+            .choice(
+                "mode", \.mode,
+                "whether training goes on while a checkpoint is written, which takes a copy of the state in memory"),
+            .choice("onFailure", \.onFailure, "whether a save that fails ends the run"),
         ]
     }
 }

@@ -23,7 +23,35 @@ final class FaultyFileSystem: FileSystem, @unchecked Sendable {
     private let lock = NSLock()
     private var recorded: [Call] = []
 
-    init(_ fault: Fault = .none) { self.fault = fault }
+    private let gate: Gate?
+
+    /// Holds up whoever creates a file, until it is opened.
+    final class Gate: @unchecked Sendable {
+        private let pathEnding: String
+        private let condition = NSCondition()
+        private var isOpen = false
+
+        init(pathEnding: String) { self.pathEnding = pathEnding }
+
+        func open() {
+            condition.withLock {
+                isOpen = true
+                condition.broadcast()
+            }
+        }
+
+        func pass(_ path: String) {
+            guard path.hasSuffix(pathEnding) else { return }
+            condition.withLock {
+                while !isOpen { condition.wait() }
+            }
+        }
+    }
+
+    init(_ fault: Fault = .none, gate: Gate? = nil) {
+        self.fault = fault
+        self.gate = gate
+    }
 
     var calls: [Call] { lock.withLock { recorded } }
 
@@ -59,6 +87,7 @@ final class FaultyFileSystem: FileSystem, @unchecked Sendable {
     }
 
     func create(_ path: String) throws(SystemCallError) -> OpenFile {
+        gate?.pass(path)
         try step("create", path)
         return try host.create(path)
     }
