@@ -236,6 +236,13 @@ public final class Tape {
         }
     }
 
+    /// Moves the places of all bound gradients from one flat buffer to the same elements of another; nothing is copied.
+    public func moveGradients(from source: UnsafeMutablePointer<Float>, to destination: UnsafeMutablePointer<Float>) {
+        for index in 0..<boundCount {
+            slots[index].gradient = slots[index].gradient.map { destination + ($0 - source) }
+        }
+    }
+
     /// Begins a new sum in every bound gradient: the first contribution overwrites what is there.
     public func startGradients() {
         for index in 0..<boundCount { slots[index].hasGradient = false }

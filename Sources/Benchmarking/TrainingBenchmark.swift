@@ -17,6 +17,9 @@ public struct TrainingBenchmark: Sendable {
     public var recomputation: Recomputation
     public var exchange = GradientExchangeConfiguration()
     public var momentPrecision: MomentPrecision
+    /// Micro-batches that each replica's part of a step is cut into.
+    public var accumulation = 1
+    public var determinism = Determinism.fast
     /// Steps that are timed, after `warmUpSteps` that are not.
     public var steps: Int
     public var warmUpSteps = 2
@@ -46,9 +49,9 @@ public struct TrainingBenchmark: Sendable {
         optimizer.momentPrecision = momentPrecision
         let engine = TrainingEngine(
             model: model, optimizer: optimizer, seed: 1, mesh: mesh, pool: pool,
-            exchange: exchange, recomputation: recomputation)
+            exchange: exchange, recomputation: recomputation, determinism: determinism)
         let batch = RandomTokens(
-            vocabularySize: model.vocabularySize, batchSize: batchSize / mesh.data.size,
+            vocabularySize: model.vocabularySize, batchSize: batchSize / mesh.data.size / accumulation,
             sequenceLength: sequenceLength, firstSample: mesh.data.rank * batchSize / mesh.data.size)
         let tokensPerStep = batchSize * sequenceLength
 
@@ -62,7 +65,7 @@ public struct TrainingBenchmark: Sendable {
             let start = ContinuousClock.now
             loss =
                 engine.step(
-                    microBatches: 1, tokensPerStep: tokensPerStep, step: step, learningRate: 1e-4,
+                    microBatches: accumulation, tokensPerStep: tokensPerStep, step: step, learningRate: 1e-4,
                     microBatch: { _ in batch.tokenBatch }
                 ).loss
             world.barrier(label: "benchmark step")

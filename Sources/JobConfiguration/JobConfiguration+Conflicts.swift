@@ -5,6 +5,7 @@ extension JobConfiguration {
     func reportConflicts(_ context: DecodingContext) {
         reportModelConflicts(context)
         reportBatchConflicts(context)
+        reportDeterminismConflicts(context)
         reportScheduleConflicts(context)
         reportTensorConflicts(context)
         reportCheckpointConflicts(context)
@@ -43,6 +44,37 @@ extension JobConfiguration {
                     + "but model.contextLength is only \(model.contextLength)",
                 "shorten the sequences or lengthen the context")
         }
+    }
+
+    private func reportDeterminismConflicts(_ context: DecodingContext) {
+        context.check(["training.determinism", "parallelism.gradientExchange"]) {
+            guard training.determinism == .topology, gradientExchange.wireFormat == .bfloat16 else { return nil }
+            return Conflict(
+                "training.determinism is topology, but parallelism.gradientExchange is bfloat16: gradients would be "
+                    + "rounded between hosts, so that the result depends on how many there are",
+                "set parallelism.gradientExchange to float32, or training.determinism to fast")
+        }
+        context.check([
+            "training.determinism", "training.globalBatchSize", "training.microBatchSize", "parallelism.data",
+        ]) { fillsRanks ? nil : determinismConflict }
+    }
+
+    /// Set where the replicas' micro-batches do not fit the one tree that `determinism: topology` adds along.
+    var determinismConflict: Conflict? {
+        let unit = parallelism.data * training.microBatchSize
+        let count = training.globalBatchSize / unit
+        guard training.globalBatchSize % unit == 0,
+            !training.determinism.allows(microBatches: count, ranks: parallelism.data)
+        else { return nil }
+        var power = 1
+        while power * 2 < count { power *= 2 }
+        return Conflict(
+            "training.determinism is topology, but each of the \(parallelism.data) replicas has \(count) micro-batches in "
+                + "a step, training.globalBatchSize / (parallelism.data × training.microBatchSize) = "
+                + "\(training.globalBatchSize) / (\(parallelism.data) × \(training.microBatchSize)), and \(count) is not a "
+                + "power of two",
+            "set training.globalBatchSize to \(power * unit) or \(2 * power * unit), change the others, or set "
+                + "training.determinism to fast")
     }
 
     private func reportScheduleConflicts(_ context: DecodingContext) {

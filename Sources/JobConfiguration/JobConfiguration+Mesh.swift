@@ -35,6 +35,9 @@ extension JobConfiguration {
                     + "of parallelism.data × training.microBatchSize = \(mesh.data) × \(training.microBatchSize) = \(unit)",
                 remedy: "change the batch sizes, or \(advice(worldSize: worldSize))")
         }
+        if let conflict = determinismConflict {
+            throw ApusError("checking the mesh of job '\(name)'", conflict.message, remedy: conflict.remedy)
+        }
     }
 
     /// The meshes that give every one of `worldSize` ranks a part of this job, those nearest to its own first.
@@ -47,6 +50,8 @@ extension JobConfiguration {
             [model.heads, model.keyValueHeads, model.feedForwardSize].allSatisfy { $0 % mesh.tensor == 0 }
                 && model.vocabularySize >= mesh.tensor
                 && training.globalBatchSize % (mesh.data * training.microBatchSize) == 0
+                && training.determinism.allows(
+                    microBatches: training.globalBatchSize / (mesh.data * training.microBatchSize), ranks: mesh.data)
         }
         return legal.sorted { abs($0.tensor - parallelism.tensor) < abs($1.tensor - parallelism.tensor) }
     }

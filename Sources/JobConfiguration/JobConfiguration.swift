@@ -61,6 +61,8 @@ public struct TrainingConfiguration: Hashable, Sendable {
     public var sequenceLength: Int
     /// Which activations are computed again in the backward pass instead of being kept.
     public var recomputation: Recomputation = .selective
+    /// What the bits of the run depend on.
+    public var determinism: Determinism = .fast
     /// Steps between two lines of metrics.
     public var logEvery: Int = 10
 

@@ -18,19 +18,22 @@ public final class TrainingEngine {
     public let optimizer: AdamW
 
     private let exchange: GradientExchange
+    private let accumulation: GradientAccumulation
     private let blocks: any BlockExecution
     private let norm: GradientNorm
     private let regions: any TensorRegions
     private let seed: UInt64
     private let recomputation: Recomputation
-    /// What ranks add up in a step: the loss, then the votes.
-    private let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: 1 + StepVotes.Question.allCases.count)
+    /// What ranks add up in a step: the loss of each replica, then the votes.
+    private let sums: UnsafeMutableBufferPointer<Double>
+    /// Those of this rank's micro-batches.
+    private var losses = UnsafeMutableBufferPointer<Double>(start: nil, count: 0)
 
     /// Collective over the mesh. Parameters hold their initial values.
     public init(
         model: ModelConfiguration, optimizer configuration: OptimizerConfiguration, seed: UInt64, mesh: Mesh,
         pool: ThreadPool, exchange exchangeConfiguration: GradientExchangeConfiguration = .init(),
-        recomputation: Recomputation = .selective
+        recomputation: Recomputation = .selective, determinism: Determinism = .fast
     ) {
         decoder = Decoder(model)
         self.mesh = mesh
@@ -50,7 +53,9 @@ public final class TrainingEngine {
         exchange = GradientExchange(
             mesh.data, memory: memory.whole, tiles: tiles.map(\.range),
             layerStarts: decoder.firstOfLayers.map(layout.start), threads: pool.threadCount, exchangeConfiguration)
-        blocks = ExchangingExecution(exchange, of: store, around: DirectExecution.shared)
+        accumulation = GradientAccumulation(determinism, of: store, on: tape)
+        blocks = ExchangingExecution(exchange, after: accumulation, of: store, around: DirectExecution.shared)
+        sums = .allocate(capacity: mesh.data.size + StepVotes.Question.allCases.count)
         norm = GradientNorm(tiles: tiles, partialSums: memory.partialSums)
         let share = exchange.sharedElements
         optimizer = AdamW(
@@ -65,7 +70,10 @@ public final class TrainingEngine {
         mesh.data.hostBarrier(label: "initial parameters")
     }
 
-    deinit { sums.deallocate() }
+    deinit {
+        sums.deallocate()
+        losses.deallocate()
+    }
 
     /// Whether gradients are exchanged while the backward pass goes on.
     public var overlapsExchange: Bool { exchange.overlaps }
@@ -95,27 +103,30 @@ public final class TrainingEngine {
         let start = Profiler.mark(tape.pool)
         defer { Profiler.record(since: start, .step, "step", pool: tape.pool) }
         tape.isRecording = true
-        tape.startGradients()
-        var loss = 0.0
+        makeRoom(microBatches: count)
         for index in 0..<count {
             let batch = try profiled("data") { try microBatch(index) }
-            loss += profiled("forward") {
+            accumulation.begin(microBatch: index, of: count)
+            losses[index] = profiled("forward") {
                 decoder.loss(batch, scale: 1 / Float(tokensPerStep), context(for: batch))
             }
             if index == count - 1 { exchange.beginLastPass() }
             profiled("backward") { tape.backward() }
+            accumulation.end(microBatch: index, of: count)
         }
-        tape.zeroUntouchedGradients()
-        profiled("gradient exchange", floats: store.gradients.count) {
-            exchange.sum(on: tape.pool) { [norm, exchange] tile in norm.addTile(tile, of: exchange.gradients) }
-        }
+        exchangeGradients()
 
-        // The ranks of a tensor-parallel group all hold the replica's loss; it must count once.
-        sums[0] = mesh.tensor.rank == 0 ? loss : 0
-        let ballots = UnsafeMutableBufferPointer(rebasing: sums[1...])
+        // Each loss has a place of its own, where nothing else is added to it: the ranks of a tensor-parallel group all
+        // hold the replica's, and it must count once.
+        let (replicas, ballots) = (
+            UnsafeMutableBufferPointer(rebasing: sums[..<mesh.data.size]),
+            UnsafeMutableBufferPointer(rebasing: sums[mesh.data.size...])
+        )
+        replicas.update(repeating: 0)
+        if mesh.tensor.rank == 0 { replicas[mesh.data.rank] = ReductionTree.sum(UnsafeBufferPointer(losses)) }
         votes.write(to: ballots)
         profiled("agreement") { mesh.world.allReduce(sums, .sum, label: "loss") }
-        let meanLoss = sums[0]
+        let meanLoss = ReductionTree.sum(UnsafeBufferPointer(replicas))
         var allVotes = votes
         allVotes.read(ballots)
         let gradientNorm = profiled("gradient norm") { self.gradientNorm() }
@@ -131,6 +142,25 @@ public final class TrainingEngine {
         }
         profiled("end of update") { exchange.finishUpdate() }
         return result
+    }
+
+    private func makeRoom(microBatches count: Int) {
+        guard losses.count != count else { return }
+        losses.deallocate()
+        losses = .allocate(capacity: count)
+    }
+
+    /// Completes the sums of this rank's micro-batches, sums them over replicas, and takes their squares.
+    private func exchangeGradients() {
+        // A rank without peers completes a tile when it is about to be read for the norm anyway.
+        let isAlone = mesh.data.size == 1
+        if !isAlone { accumulation.finish(from: 0) }
+        profiled("gradient exchange", floats: store.gradients.count) {
+            exchange.sum(on: tape.pool) { [norm, exchange, accumulation] tile in
+                if isAlone { accumulation.finish(norm.tiles[tile].range) }
+                norm.addTile(tile, of: exchange.gradients)
+            }
+        }
     }
 
     /// Runs a part of a step as a span of a profile.

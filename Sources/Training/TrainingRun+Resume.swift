@@ -150,6 +150,8 @@ extension TrainingRun {
         }
         note("seed", job.seed, saved.seed)
         note("training.globalBatchSize", job.training.globalBatchSize, saved.training.globalBatchSize)
+        note("training.microBatchSize", job.training.microBatchSize, saved.training.microBatchSize)
+        note("training.determinism", job.training.determinism.rawValue, saved.training.determinism.rawValue)
         note("data.train", job.data.train, saved.data.train)
         note("model.dropout", job.model.dropout, saved.model.dropout)
         note("optimizer.learningRate", job.optimizer.learningRate, saved.optimizer.learningRate)

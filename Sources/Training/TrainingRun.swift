@@ -56,7 +56,8 @@ public final class TrainingRun {
         self.mesh = mesh
         engine = TrainingEngine(
             model: job.model, optimizer: job.optimizer, seed: job.seed, mesh: mesh, pool: pool,
-            exchange: job.gradientExchange, recomputation: job.training.recomputation)
+            exchange: job.gradientExchange, recomputation: job.training.recomputation,
+            determinism: job.training.determinism)
         self.validation = validation.map {
             Validation(
                 $0, microBatchSize: job.training.microBatchSize, sequenceLength: job.training.sequenceLength,

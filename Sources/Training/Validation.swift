@@ -21,15 +21,14 @@ final class Validation {
 
     /// Mean cross-entropy a token, in nats; the same on every rank. Collective.
     func loss(of engine: TrainingEngine) throws -> Double {
-        var sum = 0.0
-        for batch in 0..<(samples + microBatchSize - 1) / microBatchSize where batch % mesh.data.size == mesh.data.rank
-        {
+        // Each batch's sum has a place of its own, so that it does not matter who evaluates which.
+        var sums = [Double](repeating: 0, count: (samples + microBatchSize - 1) / microBatchSize)
+        for batch in stride(from: mesh.data.rank, to: sums.count, by: mesh.data.size) {
             let first = batch * microBatchSize
-            sum += engine.evaluate(
+            sums[batch] = engine.evaluate(
                 try loader.batch(UInt64(first)..<UInt64(min(first + microBatchSize, samples))))
         }
-        var sums = [sum]
         sums.withUnsafeMutableBufferPointer { mesh.data.allReduce($0, .sum, label: "validation loss") }
-        return sums[0] / Double(samples * sequenceLength)
+        return sums.reduce(0, +) / Double(samples * sequenceLength)
     }
 }

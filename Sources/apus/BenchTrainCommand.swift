@@ -36,6 +36,8 @@ struct BenchTrainCommand: ParsableCommand {
     @Option(help: "Tokens in the vocabulary (default: 65, or the preset's).") var vocabulary: Int?
     @Flag(inversion: .prefixedNo, help: "Share the embedding with the output projection.") var tied = true
     @Option(help: "Sequences in a step, over all ranks.") var batch = 16
+    @Option(help: "Micro-batches that each replica's part of a step is cut into.") var accumulation = 1
+    @Option(help: "The order in which gradients are added: topology or fast.") var determinism = Determinism.fast
     @Option(help: "MPI ranks.") var ranks = 1
     @Option(help: "Ranks that share every layer (tensor parallelism); the others are replicas.") var tensor = 1
     @Option(help: "Whether to exchange gradients during the backward pass: auto, on or off.")
@@ -57,12 +59,19 @@ struct BenchTrainCommand: ParsableCommand {
         }
         for (name, value) in [
             ("layers", layers), ("width", width), ("heads", heads), ("batch", batch), ("ranks", ranks),
-            ("tensor", tensor), ("steps", steps), ("threads", threads ?? 1), ("context", context ?? 1),
+            ("tensor", tensor), ("accumulation", accumulation), ("steps", steps), ("threads", threads ?? 1),
+            ("context", context ?? 1),
             ("vocabulary", vocabulary ?? 1), ("kv-heads", keyValueHeads ?? 1), ("ff", feedForwardSize ?? 1),
         ] { try require(value > 0, "--\(name) must be at least 1, got \(value)") }
         try require(ranks % tensor == 0, "--ranks \(ranks) must be a multiple of --tensor \(tensor)")
         let replicas = ranks / tensor
         try require(batch % replicas == 0, "--batch \(batch) must be a multiple of the \(replicas) replicas")
+        try require(
+            batch % (replicas * accumulation) == 0,
+            "--batch \(batch) must be a multiple of replicas × accumulation, \(replicas) × \(accumulation)")
+        try require(
+            determinism.allows(microBatches: accumulation, ranks: replicas),
+            "--determinism topology needs a power of two as --accumulation with several replicas, got \(accumulation)")
     }
 
     func run() throws {
@@ -71,6 +80,8 @@ struct BenchTrainCommand: ParsableCommand {
             model: model, sequenceLength: min(context ?? model.contextLength, model.contextLength), batchSize: batch,
             mesh: MeshConfiguration(data: ranks / tensor, tensor: tensor),
             recomputation: recomputation, momentPrecision: momentPrecision, steps: steps)
+        benchmark.accumulation = accumulation
+        benchmark.determinism = determinism
         benchmark.exchange.overlap = overlap
         benchmark.exchange.wireFormat = wireFormat
         try benchmark.validate()
@@ -112,3 +123,4 @@ struct BenchTrainCommand: ParsableCommand {
 
 extension GradientExchangeConfiguration.Overlap: ExpressibleByArgument {}
 extension WireFormat: ExpressibleByArgument {}
+extension Determinism: ExpressibleByArgument {}

@@ -10,6 +10,14 @@ import Testing
         (["training.globalBatchSize=9"], "parallelism.data × training.microBatchSize = 1 × 2 = 2"),
         (["parallelism.data=3"], "training.globalBatchSize is 8, which is not a multiple of parallelism.data × "),
         (["parallelism.data=auto", "training.globalBatchSize=7"], "not a multiple of training.microBatchSize, 2"),
+        (
+            ["training.determinism=topology", "parallelism.data=2", "training.globalBatchSize=12"],
+            "each of the 2 replicas has 3 micro-batches in a step"
+        ),
+        (
+            ["training.determinism=topology", "parallelism.gradientExchange=bfloat16"],
+            "but parallelism.gradientExchange is bfloat16"
+        ),
         (["training.sequenceLength=65"], "but model.contextLength is only 64"),
         (["optimizer.schedule.warmupSteps=101"], "101 + 0 = 101 is more than training.steps, 100"),
         (
@@ -50,6 +58,24 @@ import Testing
                     + "parallelism.data × training.microBatchSize = 1 × 2 = 2\n"
                     + "  → set it to 8 or 10, or change the others"
             ])
+    }
+
+    /// One rank has the whole tree, and a power of two of micro-batches is a node of it.
+    @Test(arguments: [(1, 12), (1, 14), (2, 16), (3, 12), (6, 12)])
+    func topologyTakesBatchesThatFitItsTree(replicas: Int, batchSize: Int) throws {
+        let job = try load(
+            ["training.determinism=topology", "parallelism.data=\(replicas)", "training.globalBatchSize=\(batchSize)"],
+            tokens: 256)
+        #expect(job.training.determinism == .topology)
+    }
+
+    @Test func theRemedyOfATreeThatDoesNotFitNamesTheNearestBatches() {
+        #expect(
+            problems(
+                in: sampleJob, "parallelism.data=2", "training.globalBatchSize=20", "training.determinism=topology"
+            ).first?.hasSuffix(
+                "  → set training.globalBatchSize to 16 or 32, change the others, or set training.determinism to fast")
+                == true)
     }
 
     private func load(_ overrides: [String], tokens: Int) throws -> JobConfiguration {

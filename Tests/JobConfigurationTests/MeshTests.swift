@@ -51,6 +51,16 @@ import Testing
         #expect(throws: ApusError.self) { try job.resolved(worldSize: worldSize) }
     }
 
+    @Test func topologyLeavesOutMeshesThatDoNotFitItsTree() throws {
+        let job = try load(sampleJob, "training.globalBatchSize=24", "training.determinism=topology")
+        // Six micro-batches for each of two ranks are no node of a tree of twelve; four ranks would have three.
+        #expect(job.legalMeshes(worldSize: 2) == [MeshConfiguration(data: 1, tensor: 2)])
+        #expect(job.legalMeshes(worldSize: 3) == [MeshConfiguration(data: 3, tensor: 1)])
+        let auto = try load(
+            sampleJob, "training.globalBatchSize=24", "training.determinism=topology", "parallelism.data=auto")
+        #expect(throws: ApusError.self) { try auto.resolved(worldSize: 2) }
+    }
+
     @Test func legalMeshesRespectHeadsAndBatch() throws {
         let job = try load(sampleJob, "model.keyValueHeads=2")
         #expect(

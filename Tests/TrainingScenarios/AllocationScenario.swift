@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import Parallelism
 
 @_silgen_name("backtrace") private func backtrace(
     _ frames: UnsafeMutablePointer<UnsafeMutableRawPointer?>, _ capacity: Int32
@@ -12,15 +13,19 @@ func countAllocations(_ place: Place, traces: Bool) {
     // The first backtrace loads a library.
     if traces { showAllocation() }
     for (name, model, batchSize) in models {
-        for recomputation in Recomputation.allCases {
-            let trainer = Trainer(model, batchSize: batchSize, recomputation: recomputation, on: place)
+        let ways = Recomputation.allCases.map { ($0, Determinism.fast) } + [(.selective, .topology)]
+        for (recomputation, determinism) in ways {
+            let trainer = Trainer(
+                model, batchSize: batchSize, recomputation: recomputation, determinism: determinism, on: place)
             for _ in 0..<2 { _ = trainer.step() }
             AllocationCounter.onAllocation = traces ? showAllocation : nil
             let (allocations, faults) = (AllocationCounter.count, pageFaults())
             for _ in 0..<6 { _ = trainer.step() }
             let (allocationsAfter, faultsAfter) = (AllocationCounter.count, pageFaults())
             AllocationCounter.onAllocation = nil
-            report("\(name), \(recomputation)", allocationsAfter - allocations, faultsAfter - faults, place)
+            report(
+                "\(name), \(recomputation), \(determinism)", allocationsAfter - allocations, faultsAfter - faults, place
+            )
         }
     }
 }

@@ -32,11 +32,11 @@ final class Trainer {
     /// - Parameter batchSize: sequences in a micro-batch.
     init(
         _ model: ModelConfiguration, batchSize: Int, optimizer: OptimizerConfiguration = OptimizerConfiguration(),
-        recomputation: Recomputation = .selective, on place: Place
+        recomputation: Recomputation = .selective, determinism: Determinism = .fast, on place: Place
     ) {
         engine = TrainingEngine(
             model: model, optimizer: optimizer, seed: 1, mesh: place.mesh, pool: place.pool,
-            recomputation: recomputation)
+            recomputation: recomputation, determinism: determinism)
         self.batchSize = batchSize
         sequenceLength = model.contextLength
         tokensPerStep = 2 * batchSize * sequenceLength * place.mesh.data.size

@@ -10,7 +10,7 @@ import Testing
             arguments: ["allocations", "\(data)", "\(tensor)", "\(threads)"])
         #expect(result.isSuccess, "\(result)")
         let lines = result.standardOutput.split(separator: "\n")
-        #expect(lines.count == 12, "\(result)")
+        #expect(lines.count == 16, "\(result)")
         for line in lines {
             let match = try #require(line.wholeMatch(of: /.+: allocations ([0-9]+), page faults ([0-9]+)/), "\(line)")
             #expect(match.1 == "0", "\(line)")

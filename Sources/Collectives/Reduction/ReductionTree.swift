@@ -3,7 +3,7 @@
 /// A node is a range of ranks. One of more than one rank combines its left part, as long as the largest power of two
 /// below its length, with the rest: ((0 + 1) + (2 + 3)) + 4 for five ranks. Floating-point sums depend on the order;
 /// with this one fixed, they have the same bits for every transport, message size, and placement of ranks on hosts.
-enum ReductionTree {
+package enum ReductionTree {
     /// Where the right part of a node of at least two ranks begins.
     static func middle(of node: Range<Int>) -> Int {
         precondition(node.count > 1, "a leaf of the reduction tree has no parts")
@@ -24,5 +24,15 @@ enum ReductionTree {
             return visit(node.lowerBound..<middle) + visit(middle..<node.upperBound)
         }
         return visit(0..<size)
+    }
+
+    /// The sum of `values`, the leaves, along the tree; 0 without any.
+    package static func sum(_ values: UnsafeBufferPointer<Double>) -> Double {
+        func visit(_ node: Range<Int>) -> Double {
+            if node.count == 1 { return values[node.lowerBound] }
+            let middle = middle(of: node)
+            return visit(node.lowerBound..<middle) + visit(middle..<node.upperBound)
+        }
+        return values.isEmpty ? 0 : visit(0..<values.count)
     }
 }

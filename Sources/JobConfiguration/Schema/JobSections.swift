@@ -51,6 +51,9 @@ extension TrainingConfiguration: Section {
             .choice(
                 "recomputation", \.recomputation,
                 "which activations the backward pass computes again to save memory; the results are the same"),
+            .choice(
+                "determinism", \.determinism,
+                "topology gives the same bits on any number of replicas and threads; fast on the same ones"),
             .integer("logEvery", \.logEvery, 1...1_000_000_000, "the number of steps between two lines of metrics"),
         ]
     }

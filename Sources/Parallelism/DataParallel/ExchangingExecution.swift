@@ -10,10 +10,16 @@ import Models
 public final class ExchangingExecution: BlockExecution {
     private let inner: any BlockExecution
     private let exchange: GradientExchange
+    private let accumulation: GradientAccumulation
     private let store: ParameterStore
 
-    public init(_ exchange: GradientExchange, of store: ParameterStore, around inner: any BlockExecution) {
+    /// - Parameter accumulation: Completes the sums over this rank's micro-batches before they are exchanged.
+    public init(
+        _ exchange: GradientExchange, after accumulation: GradientAccumulation, of store: ParameterStore,
+        around inner: any BlockExecution
+    ) {
         self.exchange = exchange
+        self.accumulation = accumulation
         self.store = store
         self.inner = inner
     }
@@ -27,7 +33,8 @@ public final class ExchangingExecution: BlockExecution {
         guard exchange.overlaps else { return }
         tape.record(
             Boundary(
-                exchange: exchange, first: store.bindings[parameter], element: store.layout.start(of: parameter)),
+                exchange: exchange, accumulation: accumulation, first: store.bindings[parameter],
+                element: store.layout.start(of: parameter)),
             since: tape.mark())
     }
 }
@@ -35,12 +42,14 @@ public final class ExchangingExecution: BlockExecution {
 /// A place on the tape behind which all gradients are complete once the backward pass comes by.
 private struct Boundary: Operator {
     let exchange: GradientExchange
+    let accumulation: GradientAccumulation
     let first: Tensor
     let element: Int
 
     func backward(on tape: Tape) {
         guard exchange.needsCompletion else { return }
         tape.zeroUntouchedGradients(from: first)
+        accumulation.finish(from: element)
         exchange.complete(from: element)
     }
 }
