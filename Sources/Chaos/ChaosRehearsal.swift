@@ -89,6 +89,7 @@ public struct ChaosRehearsal: Sendable {
         }
         run.disarm()
         let code = try await keeper.value
+        run.writeLog(to: "\(folder)/disturbed.log")
         guard code == 0 else {
             let words = run.lines.suffix(30).map { "  | \($0.text)" }.joined(separator: "\n")
             throw ApusError("running the job disturbed", "it ended with exit code \(code):\n\(words)", kind: .runtime)

@@ -61,7 +61,18 @@ final class LaunchedRun: Sendable {
     }
 
     private func note(_ line: String) {
-        state.withLock { $0.lines.append(Line(time: .now, text: line.trimmingCharacters(in: .newlines))) }
+        let text = line.trimmingCharacters(in: .newlines)
+        state.withLock { $0.lines.append(Line(time: .now, text: text)) }
+    }
+
+    /// Keeps what the launcher said over all its starts, for whoever wants to know what happened when.
+    func writeLog(to path: String) {
+        let lines = lines
+        guard let start = lines.first?.time else { return }
+        let text = lines.map { line in
+            String(format: "%9.3f  ", (line.time - start) / .seconds(1)) + line.text + "\n"
+        }
+        try? text.joined().write(toFile: path, atomically: true, encoding: .utf8)
     }
 
     // MARK: Faults
