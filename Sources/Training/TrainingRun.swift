@@ -18,6 +18,8 @@ public final class TrainingRun {
     private let engine: TrainingEngine
     private let training: BatchLoader
     private let validation: Validation?
+    /// Present where the job asks for it.
+    private let replicaCheck: ReplicaCheck?
     private let checkpoints: CheckpointFolder
     /// Rank 0's; the other ranks are silent.
     private let reporter: RunReporter?
@@ -31,6 +33,7 @@ public final class TrainingRun {
     private var firstLoss: Double?
     private var lastLoss = 0.0
     private var lastSavedStep: Int?
+    private var lastCheckedStep: Int?
 
     /// Collective over `world`: opens the data, builds the model and, where there is a checkpoint to go on from, loads
     /// it.
@@ -52,6 +55,7 @@ public final class TrainingRun {
             model: job.model, optimizer: job.optimizer, seed: job.seed, mesh: mesh, pool: pool,
             exchange: job.gradientExchange, recomputation: job.training.recomputation,
             determinism: job.training.determinism)
+        replicaCheck = job.training.replicaCheckEvery > 0 ? ReplicaCheck(engine) : nil
         self.validation = validation.map {
             Validation(
                 $0, microBatchSize: job.training.microBatchSize, sequenceLength: job.training.sequenceLength,
@@ -83,6 +87,14 @@ public final class TrainingRun {
         if let notice = engine.exchangeNotice {
             reporter?.report(.message(RunMessage(level: .warning, text: notice)))
         }
+        if let replicaCheck, !replicaCheck.comparesAnything {
+            reporter?.report(
+                .message(
+                    RunMessage(
+                        level: .warning,
+                        text: "training.replicaCheckEvery: the replicas of this host have parameters and moments once "
+                            + "between them, so there is nothing to compare")))
+        }
         for difference in resumed?.differences ?? [] {
             reporter?.report(.message(RunMessage(level: .warning, text: difference)))
         }
@@ -109,6 +121,9 @@ public final class TrainingRun {
             firstLoss = firstLoss ?? result.loss
             lastLoss = result.loss
             let isLast = step == job.training.steps
+            if job.training.replicaCheckEvery > 0, step % job.training.replicaCheckEvery == 0 {
+                try clock.pause { try checkReplicas() }
+            }
             if step % job.training.logEvery == 0 || isLast || step == 1 { report(result, &clock) }
             if isLast || (job.evaluation.every > 0 && step % job.evaluation.every == 0) {
                 try clock.pause { try Profiler.span(.besides, "evaluation") { try evaluate() } }
@@ -186,8 +201,19 @@ public final class TrainingRun {
                     seconds: (ContinuousClock.now - start) / .seconds(1))))
     }
 
+    /// Fails, on all ranks with the same words, where a copy of the parameters is not like the others.
+    private func checkReplicas() throws {
+        guard let replicaCheck, lastCheckedStep != step else { return }
+        if let verdict = Profiler.span(.besides, "replica check", { replicaCheck.verdict() }) {
+            throw AgreedFailure.everywhere(verdict.error(step: step))
+        }
+        lastCheckedStep = step
+    }
+
     private func save() throws {
         guard lastSavedStep != step else { return }
+        // What is saved must be good: it is what a run goes on from after a failed check.
+        try checkReplicas()
         let start = ContinuousClock.now
         let state = CheckpointState(nextSample: Int(nextSample), tokensSeen: tokensSeen, job: job.yaml)
         let saved = try Self.knownToAll {
