@@ -51,7 +51,7 @@ public protocol Communicator: AnyObject {
 /// What a rank does that shares memory with no other.
 extension Communicator {
     public func allocateReplicaMemory(partCount: Int, commonBytes: Int, label: String) -> ReplicaMemory {
-        .unshared(partCount: partCount, commonBytes: commonBytes)
+        .unshared(partCount: partCount, commonBytes: commonBytes, rank: rank)
     }
 
     public func makeReplicaSum(of memory: ReplicaMemory, threads: Int, wireFormat: WireFormat) -> ReplicaSum {

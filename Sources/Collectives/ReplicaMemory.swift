@@ -11,6 +11,8 @@ public final class ReplicaMemory {
     public let parts: [UnsafeMutableBufferPointer<Float>]
     /// Which of the parts is this rank's.
     public let index: Int
+    /// The sharers' ranks in the group, ascending.
+    public let ranks: [Int]
     /// Begins at a cache line.
     public let common: UnsafeMutableRawBufferPointer
     /// Whether ranks share memory on every host of the group, those that have more than one.
@@ -22,11 +24,12 @@ public final class ReplicaMemory {
     private let owner: AnyObject
 
     init(
-        parts: [UnsafeMutableBufferPointer<Float>], index: Int, common: UnsafeMutableRawBufferPointer,
+        parts: [UnsafeMutableBufferPointer<Float>], index: Int, ranks: [Int], common: UnsafeMutableRawBufferPointer,
         counters: UnsafeMutableRawPointer, isShared: Bool, owner: AnyObject
     ) {
         self.parts = parts
         self.index = index
+        self.ranks = ranks
         self.common = common
         self.counters = counters
         self.isShared = isShared
@@ -34,10 +37,10 @@ public final class ReplicaMemory {
     }
 
     /// Memory of a rank that shares none.
-    public static func unshared(partCount: Int, commonBytes: Int) -> ReplicaMemory {
+    public static func unshared(partCount: Int, commonBytes: Int, rank: Int = 0) -> ReplicaMemory {
         let memory = OrdinaryMemory(partCount: partCount, commonBytes: commonBytes)
         return ReplicaMemory(
-            parts: [memory.part], index: 0, common: memory.common, counters: memory.counters,
+            parts: [memory.part], index: 0, ranks: [rank], common: memory.common, counters: memory.counters,
             isShared: false, owner: memory)
     }
 

@@ -63,6 +63,8 @@ public struct TrainingConfiguration: Hashable, Sendable {
     public var recomputation: Recomputation = .selective
     /// What the bits of the run depend on.
     public var determinism: Determinism = .fast
+    /// Steps between two comparisons of the copies of parameters and moments that hosts hold; 0 for none.
+    public var replicaCheckEvery: Int = 0
     /// Steps between two lines of metrics.
     public var logEvery: Int = 10
 

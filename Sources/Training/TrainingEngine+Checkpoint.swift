@@ -31,7 +31,8 @@ extension TrainingEngine {
         }
     }
 
-    private func namedBuffers(
+    /// Parameters and moments by the names that they have in checkpoints.
+    func namedBuffers(
         of entries: [ParameterStore.Entry]
     ) -> [(ParameterStore.Entry, [(String, FloatBuffer)])] {
         entries.map { entry in

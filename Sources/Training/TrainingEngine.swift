@@ -17,6 +17,8 @@ public final class TrainingEngine {
     public let store: ParameterStore
     public let optimizer: AdamW
 
+    /// The memory of parameters, moments and gradients.
+    let replicaMemory: ReplicaMemory
     private let exchange: GradientExchange
     private let accumulation: GradientAccumulation
     private let blocks: any BlockExecution
@@ -47,6 +49,7 @@ public final class TrainingEngine {
             of: layout.entries.map { .init(range: $0.range, isCounted: !$0.isReplicated || mesh.tensor.rank == 0) })
         let memory = ReplicaAreas(
             layout, moments: configuration.momentPrecision, tiles: tiles.count, on: mesh.data)
+        replicaMemory = memory.whole
         store = ParameterStore(layout, memory: memory.whole, tape: tape)
         store.initialize(seed: seed, pool: pool)
         regions = mesh.tensor.size == 1 ? UndividedRegions.shared : TensorParallelRegions(mesh.tensor)

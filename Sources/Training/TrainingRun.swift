@@ -20,6 +20,8 @@ public final class TrainingRun {
     private let training: BatchLoader
     private let validation: Validation?
     private let saver: CheckpointSaver
+    /// Present where the job asks for it.
+    private let replicaCheck: ReplicaCheck?
     /// Rank 0's; the other ranks are silent.
     private let reporter: RunReporter?
     private let peakGFLOPs: Double
@@ -34,6 +36,7 @@ public final class TrainingRun {
     private var nextSample: UInt64 = 0
     private var firstLoss: Double?
     private var lastLoss = 0.0
+    private var lastCheckedStep: Int?
 
     /// Collective over `world`: opens the data, builds the model and, where there is a checkpoint to go on from, loads
     /// it.
@@ -58,6 +61,7 @@ public final class TrainingRun {
             model: job.model, optimizer: job.optimizer, seed: job.seed, mesh: mesh, pool: pool,
             exchange: job.gradientExchange, recomputation: job.training.recomputation,
             determinism: job.training.determinism)
+        replicaCheck = job.training.replicaCheckEvery > 0 ? ReplicaCheck(engine) : nil
         self.validation = validation.map {
             Validation(
                 $0, microBatchSize: job.training.microBatchSize, sequenceLength: job.training.sequenceLength,
@@ -95,6 +99,14 @@ public final class TrainingRun {
             reporter?.report(.message(RunMessage(level: .warning, text: notice)))
         }
         for warning in warnings { reporter?.report(.message(RunMessage(level: .warning, text: warning))) }
+        if let replicaCheck, !replicaCheck.comparesAnything {
+            reporter?.report(
+                .message(
+                    RunMessage(
+                        level: .warning,
+                        text: "training.replicaCheckEvery: the replicas of this host have parameters and moments once "
+                            + "between them, so there is nothing to compare")))
+        }
     }
 
     public enum Outcome: Sendable {
@@ -134,6 +146,9 @@ public final class TrainingRun {
             lastLoss = result.loss
             let isLast = step == job.training.steps
             try clock.pause { try Profiler.span(.besides, "checkpoint") { try saver.advance(result.votes) } }
+            if job.training.replicaCheckEvery > 0, step % job.training.replicaCheckEvery == 0 {
+                try clock.pause { try checkReplicas() }
+            }
             if step % job.training.logEvery == 0 || isLast || step == 1 { report(result, &clock) }
             if isLast || (job.evaluation.every > 0 && step % job.evaluation.every == 0) {
                 try clock.pause {
@@ -229,7 +244,18 @@ public final class TrainingRun {
                     seconds: (ContinuousClock.now - start) / .seconds(1))))
     }
 
+    /// Fails, on all ranks with the same words, where a copy of the parameters is not like the others.
+    private func checkReplicas() throws {
+        guard let replicaCheck, lastCheckedStep != step else { return }
+        if let verdict = Profiler.span(.besides, "replica check", { replicaCheck.verdict() }) {
+            throw AgreedFailure.everywhere(verdict.error(step: step))
+        }
+        lastCheckedStep = step
+    }
+
     private func save(isLast: Bool) throws {
+        // What is saved must be good: it is what a run goes on from after a failed check.
+        try checkReplicas()
         let state = CheckpointState(nextSample: Int(nextSample), tokensSeen: tokensSeen, job: job.yaml)
         try saver.save(step: step, state: state, tensors: engine.ownedTensors(), isLast: isLast)
     }

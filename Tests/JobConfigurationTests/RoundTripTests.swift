@@ -18,7 +18,8 @@ import Testing
         "optimizer.learningRate=1.2345678e-4", "optimizer.epsilon=1e-30", "model.normEpsilon=1e-6",
         "seed=18446744073709551615", "data.tokenizer=t.json", "data.validation=[a, 'b, c', '[d]']",
         "launch.hostfile=hosts", "launch.mpirunArguments=[--mca, btl, 'tcp,self', '-x', 'A=\"b\"']",
-        "training.determinism=topology", "supervision.elastic=true", "supervision.maxRestarts=0",
+        "training.determinism=topology", "training.replicaCheckEvery=50", "supervision.elastic=true",
+        "supervision.maxRestarts=0",
         "launch.walltimeSeconds=3600",
         "launch.controlAddress=10.0.0.1", "optimizer.schedule.kind=warmup-stable-decay", "model.tiedEmbeddings=false",
     ])

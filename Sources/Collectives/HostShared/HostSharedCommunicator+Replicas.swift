@@ -10,7 +10,7 @@ extension HostSharedCommunicator {
             let mapping = HostMapping.make(
                 bytes: stride * host.size + commonEnd + ReplicaMemory.counterBytes(sharers: host.size), host: host,
                 group: group)
-        else { return .unshared(partCount: partCount, commonBytes: commonBytes) }
+        else { return .unshared(partCount: partCount, commonBytes: commonBytes, rank: rank) }
         let start = stride * host.rank
         mapping.populate(start..<start + partBytes)
         let share = evenSegment(
@@ -22,7 +22,7 @@ extension HostSharedCommunicator {
                 UnsafeMutableBufferPointer(
                     start: (mapping.base + stride * rank).assumingMemoryBound(to: Float.self), count: partCount)
             },
-            index: host.rank,
+            index: host.rank, ranks: layout.ranksOfHost[hostIndex],
             common: UnsafeMutableRawBufferPointer(start: mapping.base + stride * host.size, count: commonBytes),
             counters: mapping.base + stride * host.size + commonEnd, isShared: true, owner: mapping)
     }

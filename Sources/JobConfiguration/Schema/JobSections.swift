@@ -54,6 +54,9 @@ extension TrainingConfiguration: Section {
             .choice(
                 "determinism", \.determinism,
                 "topology gives the same bits on any number of replicas and threads; fast on the same ones"),
+            .integer(
+                "replicaCheckEvery", \.replicaCheckEvery, 0...1_000_000_000,
+                "the number of steps between two comparisons of the hosts' copies of the parameters; 0 for none"),
             .integer("logEvery", \.logEvery, 1...1_000_000_000, "the number of steps between two lines of metrics"),
         ]
     }

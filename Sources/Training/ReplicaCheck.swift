@@ -1,0 +1,134 @@
+import Checkpointing
+import Collectives
+import Foundation
+import Numerics
+import Parallelism
+
+/// Compares the copies of parameters and moments that ranks hold in memory of their own.
+///
+/// Replicas compute the same bits, and so do tensor-parallel ranks for the parameters that they all have whole. A copy
+/// that differs was changed by faulty memory or a faulty core. The replicas of one host have one copy between them, which
+/// has nothing to be compared with on that host.
+public final class ReplicaCheck {
+    /// One copy of the tensors of a tensor-parallel rank.
+    struct Copy: Hashable {
+        /// The first rank of the world that has it.
+        var rank: Int
+        var host: String
+        var tensorRank: Int
+    }
+
+    /// What this rank hashes of a copy: a piece of a tensor.
+    private struct Tile {
+        var tensor: Int
+        var bytes: UnsafeRawBufferPointer
+        var seed: UInt64
+    }
+
+    private let world: any Communicator
+    private let pool: ThreadPool
+    private let names: [String]
+    /// Whether all tensor-parallel ranks hold a tensor whole.
+    private let isReplicated: [Bool]
+    private let tiles: [Tile]
+    private let tileHashes: UnsafeMutableBufferPointer<UInt64>
+    private let copies: [Copy]
+    private let copyOfRank: [Int]
+
+    private static let tileBytes = 1 << 18
+
+    /// Collective over the mesh.
+    public init(_ engine: TrainingEngine) {
+        world = engine.mesh.world
+        pool = engine.tape.pool
+        var names: [String] = []
+        var isReplicated: [Bool] = []
+        var tiles: [Tile] = []
+        let memory = engine.replicaMemory
+        for (entry, buffers) in engine.namedBuffers(of: engine.store.entries) {
+            for (name, values) in buffers {
+                let bytes = values.bytes
+                for (index, start) in stride(from: 0, to: bytes.count, by: Self.tileBytes).enumerated() {
+                    tiles.append(
+                        Tile(
+                            tensor: names.count,
+                            bytes: UnsafeRawBufferPointer(
+                                rebasing: bytes[start..<min(start + Self.tileBytes, bytes.count)]),
+                            seed: UInt64(names.count) << 32 | UInt64(index)))
+                }
+                names.append(name)
+                isReplicated.append(entry.isReplicated)
+            }
+        }
+        self.names = names
+        self.isReplicated = isReplicated
+        // Those who have a copy in common share the work.
+        self.tiles = tiles.indices.filter { $0 % memory.sharerCount == memory.index }.map { tiles[$0] }
+        tileHashes = .allocate(capacity: self.tiles.count)
+        tileHashes.initialize(repeating: 0)
+
+        let tensor = engine.mesh.tensor
+        let owner = memory.ranks[0] * tensor.size + tensor.rank
+        let cards = world.gatherToAll(
+            withUnsafeBytes(of: UInt64(owner)) { Array($0) } + Self.hostName,
+            label: "copies of the parameters")
+        let owners = cards.map { card in Int(card[..<8].withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }) }
+        let distinct = Set(owners).sorted()
+        copies = distinct.map { rank in
+            Copy(
+                rank: rank, host: String(decoding: cards[rank].dropFirst(8), as: UTF8.self),
+                tensorRank: rank % tensor.size)
+        }
+        copyOfRank = owners.map { distinct.firstIndex(of: $0)! }
+    }
+
+    private static var hostName: [UInt8] {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { name in
+            name.initialize(repeating: 0)
+            gethostname(name.baseAddress!, name.count - 1)
+            return name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        }
+    }
+
+    deinit { tileHashes.deallocate() }
+
+    /// Whether there is anything that two copies have in common. The same on every rank.
+    public var comparesAnything: Bool {
+        names.indices.contains { tensor in
+            ReplicaVerdict.holders(of: isReplicated[tensor], copies).contains { $0.count > 1 }
+        }
+    }
+
+    /// Compares all copies as they are now, between two updates; the same verdict on every rank, nil where all is well.
+    /// Collective over the mesh.
+    public func verdict() -> ReplicaVerdict? {
+        pool.forEachTile(tiles.count) { [tiles, tileHashes] tile, _ in
+            tileHashes[tile] = XXH64.hash(tiles[tile].bytes, seed: tiles[tile].seed)
+        }
+        // Sums of hashes do not depend on who hashed which tile.
+        var hashes = [UInt64](repeating: 0, count: names.count)
+        for (tile, hash) in zip(tiles, tileHashes) { hashes[tile.tensor] &+= hash }
+        var digests: [UInt64] = [0, 0]
+        for (tensor, hash) in hashes.enumerated() { digests[isReplicated[tensor] ? 1 : 0] &+= hash }
+        // Tensor by tensor only where it is worth it.
+        let isSame =
+            ReplicaVerdict(
+                names: ["parts", "whole"], isReplicated: [false, true], copies: copies, hashes: gather(digests)) == nil
+        return isSame
+            ? nil : ReplicaVerdict(names: names, isReplicated: isReplicated, copies: copies, hashes: gather(hashes))
+    }
+
+    /// Each copy's hashes: the sums of what its sharers have.
+    private func gather(_ hashes: [UInt64]) -> [[UInt64]] {
+        let reports = world.gatherToAll(hashes.withUnsafeBytes { Array($0) }, label: "hashes of the parameters")
+        var sums = copies.map { _ in [UInt64](repeating: 0, count: hashes.count) }
+        for (rank, report) in reports.enumerated() {
+            report.withUnsafeBytes { bytes in
+                for index in hashes.indices {
+                    sums[copyOfRank[rank]][index] &+= bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)
+                }
+            }
+        }
+        return sums
+    }
+}
