@@ -6,6 +6,12 @@ extension CheckpointManifest {
     /// The most corners that the chunks of a tensor may have together.
     private static let maximumCorners = 1 << 20
 
+    /// Far more than any run counts; sums and products of a few stay numbers.
+    private static func isCount(_ number: Int) -> Bool { 0...(1 << 60) ~= number }
+
+    /// A petabyte; the files of a checkpoint can be added up.
+    private static let largestFile = 1 << 50
+
     /// Checks everything that a reader relies on: names that stay in the folder, byte ranges inside their file and of
     /// the right size, boxes inside their tensor that hold each element exactly once.
     package func validate(operation: String) throws {
@@ -23,16 +29,16 @@ extension CheckpointManifest {
         guard hashBlockBytes >= 8, hashBlockBytes <= 1 << 30, hashBlockBytes % 8 == 0 else {
             throw fail("hashBlockBytes must be a multiple of 8 up to a gibibyte, found \(hashBlockBytes)")
         }
-        guard step >= 0, state.nextSample >= 0, state.tokensSeen >= 0, ranks > 0 else {
+        guard Self.isCount(step), Self.isCount(state.nextSample), Self.isCount(state.tokensSeen), ranks > 0 else {
             throw fail(
-                "expected counts that are not negative, found step \(step), next sample \(state.nextSample), tokens "
+                "expected counts that are not negative and at most 2⁶⁰, found step \(step), next sample \(state.nextSample), tokens "
                     + "seen \(state.tokensSeen), ranks \(ranks)")
         }
         for (name, file) in files.sorted(by: { $0.key < $1.key }) {
             guard Self.isPlainFileName(name) else {
                 throw fail("the file name \(name.debugDescription) could lead out of the checkpoint's folder")
             }
-            guard file.headerBytes >= 8, file.bytes >= file.headerBytes,
+            guard file.headerBytes >= 8, file.bytes >= file.headerBytes, file.bytes <= Self.largestFile,
                 file.headerBytes <= SafetensorsHeader.maximumLength + 8
             else {
                 throw fail("file \(name) cannot have \(file.bytes) bytes with a header of \(file.headerBytes)")

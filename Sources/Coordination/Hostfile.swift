@@ -58,9 +58,10 @@ public struct Hostfile: Hashable, Sendable {
                     remedy: "write one host a line")
             }
             guard key == "slots" || key == "max_slots" else { continue }
-            guard let value = Int(parts[1]), value > 0 else {
+            // Far more than any host has, and few enough for sums over hosts.
+            guard let value = Int(parts[1]), 1...1_000_000 ~= value else {
                 throw ApusError(
-                    "reading the hostfile \(place)", "expected a positive number of slots, found '\(setting)'")
+                    "reading the hostfile \(place)", "expected 1 to 1000000 slots, found '\(setting)'")
             }
             if key == "slots" || slots == nil { slots = value }
         }

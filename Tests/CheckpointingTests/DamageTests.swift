@@ -122,6 +122,9 @@ import Testing
             let changes: [(expected: String, change: (inout CheckpointManifest) -> Void)] = [
                 ("version 1 of the format, found 2", { $0.version = 2 }), ("found \"md5\"", { $0.hash = "md5" }),
                 ("hashBlockBytes", { $0.hashBlockBytes = 0 }), ("hashBlockBytes", { $0.hashBlockBytes = 1 << 62 }),
+                // Products and sums of these would not be numbers.
+                ("at most 2⁶⁰", { $0.state.nextSample = .max }), ("at most 2⁶⁰", { $0.state.tokensSeen = .max }),
+                ("cannot have", { $0.files["rank-00000.safetensors"]?.bytes = .max }),
                 ("not negative", { $0.step = -1 }), ("not negative", { $0.state.nextSample = -1 }),
                 ("impossible shape", { $0.tensors[name]?.shape = [-8, 6] }),
                 ("impossible shape", { $0.tensors[name]?.shape = [1 << 40, 1 << 40] }),

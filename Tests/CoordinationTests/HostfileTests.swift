@@ -23,6 +23,8 @@ import Testing
     @Test(arguments: [
         ("a slots=4\nb slots=many\n", ":2", "slots=many"), ("a slots=0\n", ":1", "slots=0"),
         ("a slots=-1\n", ":1", "slots=-1"), ("a b c\n", ":1", "'b'"), ("a slots=\n", ":1", "'slots='"),
+        // The sum of slots would not be a number.
+        ("a slots=9223372036854775807\nb slots=9223372036854775807\n", ":1", "slots=9223372036854775807"),
         ("# nobody\n", "hosts", "names no host"), ("", "hosts", "names no host"),
     ])
     func mistakesAreNamedWithTheirLine(_ text: String, _ place: String, _ found: String) {

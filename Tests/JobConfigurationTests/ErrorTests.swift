@@ -147,6 +147,29 @@ import Testing
         #expect(try #require(found.first).contains("this is not valid YAML"))
     }
 
+    /// Composed, the last key would be a list of 10³⁰ words, which a comparison of keys reads.
+    @Test func aliasesOfAliasesAreRefused() throws {
+        var yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        for level in 1..<30 {
+            let aliases = Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ", ")
+            yaml += "a\(level): &a\(level) [\(aliases)]\n"
+        }
+        let found = problems(in: yaml + "? *a29\n: 1\n")
+        #expect(found.count == 1)
+        #expect(try #require(found.first).contains("job.yaml: the document has more than 16 aliases"))
+    }
+
+    @Test func someAliasesAreTaken() throws {
+        let job = try load(sampleJob.replacing("name: sample", with: "name: &name sample") + "\noutput: *name\n")
+        #expect(job.output == "sample")
+    }
+
+    @Test func aDocumentLargerThanAnyJobIsRefused() throws {
+        let found = problems(in: sampleJob + "\n#" + String(repeating: "x", count: 1 << 20))
+        #expect(found.count == 1)
+        #expect(try #require(found.first).contains("expected at most 1048576"))
+    }
+
     @Test func twoDocumentsAreRefused() throws {
         let found = try #require(problems(in: sampleJob + "\n---\nname: second\n").first)
         #expect(found.contains("found another document"))

@@ -100,6 +100,10 @@ import Tokenization
         #expect(problem { $0.setModel("vocab", ["a": -1]) }.contains("token 'a': expected an id from 0"))
         #expect(problem { $0.setModel("vocab", ["a": 1.5]) }.contains("found 1.5"))
         #expect(problem { $0.setModel("vocab", ["a": 4_000_000_000]) }.contains("found 4000000000"))
+        // Few entries with a huge id would ask for hundreds of megabytes.
+        #expect(problem { $0.setModel("vocab", ["a": 16_777_216]) }.contains("expected an id from 0 to 1048576"))
+        let far = problem { $0.add("<|x|>", id: 16_777_216, isSpecial: true) }
+        #expect(far.contains("has the id 16777216; ids are 0 to 1048576"))
         let twice = problem {
             $0.setModel("vocab", ["a": 1, "b": 1])
             $0.setModel("merges", [String]())

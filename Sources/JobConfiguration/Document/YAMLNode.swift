@@ -2,13 +2,46 @@ import Yams
 
 /// Parses one YAML document; nil when there is nothing but blanks and comments in it.
 ///
-/// - Throws: `JobError` with the place of a syntax error or of a key that occurs twice.
+/// - Throws: `JobError` with the place of a syntax error or of a key that occurs twice, and for documents that are larger
+///   than any job or would become so.
 func composeYAML(_ text: String, name: String) throws(JobError) -> Node? {
+    if let problem = sizeProblem(text, name: name) { throw JobError(problems: [problem]) }
     do {
         return try Yams.compose(yaml: text)
     } catch {
         throw JobError(problems: [problem(error, name: name)])
     }
+}
+
+/// In bytes.
+private let largestDocument = 1 << 20
+private let mostAliases = 16
+
+/// A document is composed with what its aliases stand for in their places, so that a few lines of aliases of aliases can
+/// stand for more than any memory holds; sixteen can make it a few hundred times as large.
+private func sizeProblem(_ text: String, name: String) -> JobProblem? {
+    guard text.utf8.count <= largestDocument else {
+        return JobProblem(
+            location: name, message: "the document has \(text.utf8.count) bytes; expected at most \(largestDocument)",
+            remedy: "name a job, not its data")
+    }
+    guard aliasLikeWords(in: text) > mostAliases else { return nil }
+    return JobProblem(
+        location: name, message: "the document has more than \(mostAliases) aliases (*name)",
+        remedy: "write what they stand for in their places")
+}
+
+/// Counts what may be an alias: `*` where a value can begin and a name after it. Some may be parts of texts.
+private func aliasLikeWords(in text: String) -> Int {
+    var count = 0
+    var (beforePrevious, previous) = (UInt8(ascii: " "), UInt8(ascii: " "))
+    for byte in text.utf8 {
+        let mayName = byte > 0x7F || !" \t\r\n*,]}[{".utf8.contains(byte)
+        let mayBegin = " \t\r\n[{,:?-".utf8.contains(beforePrevious) || beforePrevious > 0x7F
+        if previous == UInt8(ascii: "*"), mayName, mayBegin { count += 1 }
+        (beforePrevious, previous) = (previous, byte)
+    }
+    return count
 }
 
 private func problem(_ error: any Error, name: String) -> JobProblem {

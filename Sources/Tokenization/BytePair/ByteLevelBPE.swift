@@ -53,6 +53,11 @@ public struct ByteLevelBPE: Tokenizer, Sendable {
     /// Ids beyond this are taken for damage: they would ask for gigabytes.
     static let largestToken: Int32 = 1 << 24
 
+    /// The same for a vocabulary of so many entries: a small file with huge ids would ask for much memory, too.
+    static func largestToken(ofEntries count: Int) -> Int32 {
+        Int32(min(Int(largestToken), max(1 << 20, 16 * count)))
+    }
+
     /// - Parameters:
     ///   - vocabulary: ordinary tokens as bytes, among them those of single bytes.
     ///   - literals: further entries of the vocabulary that no merge produces and that aren't added tokens.
@@ -93,9 +98,10 @@ public struct ByteLevelBPE: Tokenizer, Sendable {
         addedTokens: [AddedToken], source: String
     ) throws -> TokenBytes {
         var tokens = TokenBytes()
+        let largest = largestToken(ofEntries: vocabulary.count + literals.count + addedTokens.count)
         func insert(_ bytes: [UInt8], _ token: Int32, findable: Bool) throws {
-            guard 0...largestToken ~= token else {
-                throw damage(source, "token \(quoted(bytes)) has the id \(token); ids are 0 to \(largestToken)")
+            guard 0...largest ~= token else {
+                throw damage(source, "token \(quoted(bytes)) has the id \(token); ids are 0 to \(largest)")
             }
             if let other = tokens[token] {
                 throw damage(source, "id \(token) is given to two tokens, \(quoted(other)) and \(quoted(bytes))")

@@ -19,11 +19,12 @@ struct BytePairVocabulary {
         var spelled = TokenBytes()
         var decoded: [[UInt8]?] = []
         decoded.reserveCapacity(entries.count)
+        let largest = ByteLevelBPE.largestToken(ofEntries: entries.count)
         for (name, value) in entries.map({ ($0.name, $0.value) }) {
-            guard let id = value.integer, 0...Int64(ByteLevelBPE.largestToken) ~= id else {
+            guard let id = value.integer, 0...Int64(largest) ~= id else {
                 throw ApusError(
                     "reading \(source)",
-                    "token '\(name)': expected an id from 0 to \(ByteLevelBPE.largestToken), found \(value.shown)",
+                    "token '\(name)': expected an id from 0 to \(largest), found \(value.shown)",
                     remedy: "the file is damaged; get it again.")
             }
             var bytes: [UInt8] = []
