@@ -26,6 +26,8 @@ struct Injector {
         case .kill(let rank, let after): return await strike(fault, after) { signal(SIGKILL, to: rank) }
         case .freeze(let rank, let after): return await strike(fault, after) { signal(SIGSTOP, to: rank) }
         case .damage(let truncates, let rank, let after):
+            // There must be one to fall back on.
+            _ = await wait(patience) { isFinished || run.checkpoints.count > 1 }
             return await strike(fault, after) {
                 run.damageNewestCheckpoint(truncating: truncates) && signal(SIGKILL, to: rank)
             }

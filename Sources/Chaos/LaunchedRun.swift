@@ -86,18 +86,22 @@ final class LaunchedRun: Sendable {
     var isArmed: Bool { access(faultFile, F_OK) == 0 }
     func disarm() { unlink(faultFile) }
 
+    /// The folders of complete checkpoints, oldest first.
+    var checkpoints: [String] {
+        let folder = folder + "/checkpoints"
+        return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+            .filter { $0.hasPrefix("step-") }.sorted { ($0.count, $0) < ($1.count, $1) }.map { "\(folder)/\($0)" }
+    }
+
     /// Cuts the newest checkpoint's largest file short, or flips a bit in its middle.
     ///
     /// - Returns: Whether there was a checkpoint, besides one to fall back on.
     func damageNewestCheckpoint(truncating: Bool) -> Bool {
-        let checkpoints = folder + "/checkpoints"
-        let names = ((try? FileManager.default.contentsOfDirectory(atPath: checkpoints)) ?? [])
-            .filter { $0.hasPrefix("step-") }.sorted { ($0.count, $0) < ($1.count, $1) }
-        guard names.count > 1, let newest = names.last else { return false }
-        let files = ((try? FileManager.default.contentsOfDirectory(atPath: "\(checkpoints)/\(newest)")) ?? [])
+        guard checkpoints.count > 1, let newest = checkpoints.last else { return false }
+        let files = ((try? FileManager.default.contentsOfDirectory(atPath: newest)) ?? [])
             .filter { $0.hasSuffix(".safetensors") }.sorted()
         guard let name = files.first else { return false }
-        let path = "\(checkpoints)/\(newest)/\(name)"
+        let path = "\(newest)/\(name)"
         guard let file = FileHandle(forUpdatingAtPath: path), let size = try? file.seekToEnd() else { return false }
         do {
             if truncating {

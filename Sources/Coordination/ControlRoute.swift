@@ -5,7 +5,7 @@ import Supervision
 
 /// At which of this host's addresses the workers reach their coordinator: loopback where all are on this host, otherwise
 /// the one that faces them, and no other.
-enum ControlRoute {
+package enum ControlRoute {
     /// What workers on other hosts must be given of the coordinator's environment.
     static let variables = [ControlAddress.variable, ControlSecret.variable, "APUS_DEADLINE"]
 
@@ -34,7 +34,7 @@ enum ControlRoute {
     }
 
     /// The nodes of a list as Slurm writes it: `gpu1,node[01-03,7]`.
-    static func slurmNodes(_ list: String) -> [String] {
+    package static func slurmNodes(_ list: String) -> [String] {
         var nodes: [String] = []
         for match in list.matches(of: /([^,\[\]]+)(?:\[([^\]]*)\])?/) {
             guard let ranges = match.2 else {

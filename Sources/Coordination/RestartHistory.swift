@@ -1,8 +1,8 @@
 import JobConfiguration
 
 /// Decides whether a failed run is started again, and when.
-struct RestartHistory {
-    enum Decision: Hashable {
+package struct RestartHistory {
+    package enum Decision: Hashable {
         case restart(number: Int, after: Duration)
         case giveUp(reason: String)
     }
@@ -15,14 +15,14 @@ struct RestartHistory {
 
     private static let longestPause = 60.0
 
-    init(_ configuration: SupervisionConfiguration) { self.configuration = configuration }
+    package init(_ configuration: SupervisionConfiguration) { self.configuration = configuration }
 
     /// The workers have failed.
     ///
     /// - Parameters:
     ///   - step: Where the run was.
     ///   - checkpoint: The newest checkpoint's step, nil without one.
-    mutating func failed(step: Int, checkpoint: Int?) -> Decision {
+    package mutating func failed(step: Int, checkpoint: Int?) -> Decision {
         guard configuration.maxRestarts > 0 else { return .giveUp(reason: "supervision.maxRestarts is 0") }
         if checkpoint != lastCheckpoint {
             withoutProgress = 0

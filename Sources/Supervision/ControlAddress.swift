@@ -43,7 +43,7 @@ public struct ControlAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Calls `body` with the address in the system's form.
-    func withSocketAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result? {
+    package func withSocketAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result? {
         guard let bytes = Self.bytes(of: host) else { return nil }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

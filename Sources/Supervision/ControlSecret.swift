@@ -21,19 +21,19 @@ public struct ControlSecret: Sendable {
     /// For the environment of the workers.
     public var text: String { key.withUnsafeBytes { Data($0).base64EncodedString() } }
 
-    enum Side: String {
+    package enum Side: String {
         case coordinator, worker
     }
 
-    static func nonce() -> String { SymmetricKey(size: .bits128).withUnsafeBytes { Data($0).base64EncodedString() } }
+    package static func nonce() -> String { SymmetricKey(size: .bits128).withUnsafeBytes { Data($0).base64EncodedString() } }
 
     /// The side is part of the proof: nobody can answer a nonce by having the other side answer it.
-    func proof(of nonce: String, by side: Side) -> String {
+    package func proof(of nonce: String, by side: Side) -> String {
         Data(HMAC<SHA256>.authenticationCode(for: Data("\(side.rawValue):\(nonce)".utf8), using: key))
             .base64EncodedString()
     }
 
-    func isProof(_ proof: String, of nonce: String, by side: Side) -> Bool {
+    package func isProof(_ proof: String, of nonce: String, by side: Side) -> Bool {
         guard let code = Data(base64Encoded: proof) else { return false }
         return HMAC<SHA256>.isValidAuthenticationCode(
             code, authenticating: Data("\(side.rawValue):\(nonce)".utf8), using: key)

@@ -1,7 +1,6 @@
+import Coordination
 import JobConfiguration
 import Testing
-
-@testable import Coordination
 
 @Suite struct RestartHistoryTests {
     private func history(_ change: (inout SupervisionConfiguration) -> Void = { _ in }) -> RestartHistory {

@@ -1,9 +1,8 @@
 import Foundation
 import Numerics
+import Supervision
 import Synchronization
 import Testing
-
-@testable import Supervision
 
 /// The line between worker and coordinator over a real socket.
 @Suite struct ControlLineTests {

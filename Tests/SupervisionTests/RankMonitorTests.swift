@@ -1,6 +1,5 @@
+import Supervision
 import Testing
-
-@testable import Supervision
 
 /// Who is to blame when a job does not go on, told from what its workers have said.
 @Suite struct RankMonitorTests {
@@ -30,7 +29,8 @@ import Testing
             monitor.heard(Self.heartbeat(step: 7, call: 50, isRunning: true), from: rank, at: Self.second(1))
         }
         monitor.heard(Self.heartbeat(step: 7, call: 49, isRunning: false), from: 2, at: Self.second(1))
-        let failure = try #require(monitor.lost(2))
+        let lost = monitor.lost(2)
+        let failure = try #require(lost)
         #expect(failure.ranks == [2])
         #expect(failure.step == 7)
         #expect(failure.cause == .died)
