@@ -10,7 +10,8 @@ package enum ControlRoute {
     static let variables = [ControlAddress.variable, ControlSecret.variable, "APUS_DEADLINE"]
 
     static func host(
-        job: JobConfiguration, allocation: Allocation, environment: [String: String]
+        job: JobConfiguration, allocation: Allocation,
+        environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws -> String {
         if let address = job.launch.controlAddress { return address }
         if allocation.isOnThisHostAlone { return ControlAddress.loopback }

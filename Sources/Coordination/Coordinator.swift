@@ -71,7 +71,7 @@ public struct Coordinator: Sendable {
         let supervision = plan.job.supervision
         let secret = ControlSecret()
         let receiver = try HeartbeatReceiver(
-            host: plan.controlHost, secret: secret,
+            host: try plan.controlHost(), secret: secret,
             limit: StallLimit(
                 floor: .seconds(Double(supervision.stallFloorSeconds)),
                 ceiling: .seconds(Double(supervision.stallCeilingSeconds))))

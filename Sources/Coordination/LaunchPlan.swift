@@ -13,8 +13,7 @@ public struct LaunchPlan: Sendable {
     /// `mpirun` or `srun`.
     public let program: String
     public let arguments: [String]
-    /// The address of this host at which workers reach the coordinator.
-    public let controlHost: String
+    private let allocation: Allocation
     /// Variables set for the launcher and its workers, on top of what is inherited.
     public let environment: [String: String]
 
@@ -48,7 +47,7 @@ public struct LaunchPlan: Sendable {
         self.ranks = ranks
         threadsPerRank = threads
         self.environment = variables
-        controlHost = try ControlRoute.host(job: job, allocation: allocation, environment: environment)
+        self.allocation = allocation
         if Self.usesSlurm(request.launcher, allocation) {
             program = "srun"
             arguments =
@@ -63,6 +62,11 @@ public struct LaunchPlan: Sendable {
                 + worker
         }
     }
+
+    /// The address of this host at which workers reach the coordinator.
+    ///
+    /// - Throws: `ApusError` where another host's name cannot be resolved.
+    func controlHost() throws -> String { try ControlRoute.host(job: job, allocation: allocation) }
 
     /// The command as a shell would take it, with the variables it sets.
     public var shellCommand: String {

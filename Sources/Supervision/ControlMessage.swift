@@ -38,7 +38,7 @@ public struct WorkerIdentity: Codable, Hashable, Sendable {
     }
 }
 
-/// Where a worker is, as it tells twice a second.
+/// Where a worker is, as it tells five times a second.
 public struct Heartbeat: Codable, Hashable, Sendable {
     public var phase: WorkerPhase
     /// Optimizer steps done.

@@ -25,7 +25,9 @@ public struct ControlSecret: Sendable {
         case coordinator, worker
     }
 
-    package static func nonce() -> String { SymmetricKey(size: .bits128).withUnsafeBytes { Data($0).base64EncodedString() } }
+    package static func nonce() -> String {
+        SymmetricKey(size: .bits128).withUnsafeBytes { Data($0).base64EncodedString() }
+    }
 
     /// The side is part of the proof: nobody can answer a nonce by having the other side answer it.
     package func proof(of nonce: String, by side: Side) -> String {

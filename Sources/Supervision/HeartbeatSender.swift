@@ -3,7 +3,7 @@ import Foundation
 import Numerics
 import Synchronization
 
-/// A worker's line to its coordinator: a thread that tells twice a second where the worker is, and does what it is asked.
+/// A worker's line to its coordinator: a thread that tells five times a second where the worker is, and does what it is asked.
 ///
 /// When the line breaks, the coordinator is gone: the worker is asked to save and to leave, as by a signal.
 public final class HeartbeatSender: Sendable {
@@ -17,7 +17,7 @@ public final class HeartbeatSender: Sendable {
     private let onRequest: @Sendable (Request) -> Void
     private let isEnding = Atomic<Bool>(false)
 
-    private static let interval: Int32 = 500
+    private static let interval: Int32 = 200
     private static let patience = Duration.seconds(10)
 
     /// Connects to the coordinator that the environment names; nil where it names none.

@@ -118,6 +118,22 @@ import Testing
         }
     }
 
+    @Test func comparingHealthyReplicasChangesNothing() async throws {
+        try await withTrainingWorkspace { workspace in
+            let check = "training.replicaCheckEvery=3"
+            let apart = try workspace.writeJob("apart", .llama, data: 4, steps: 10, dropout: 0.1)
+            let result = try await workspace.work(
+                apart, ranks: 4, [check, "optimizer.momentPrecision=bfloat16"],
+                environment: ["APUS_RANKS_PER_HOST": "1"])
+            #expect(!result.output.contains("nothing to compare"))
+            let together = try workspace.writeJob("together", .llama, data: 4, steps: 10, dropout: 0.1)
+            let warned = try await workspace.work(together, ranks: 4, [check, "optimizer.momentPrecision=bfloat16"])
+            #expect(warned.output.contains("so there is nothing to compare"))
+            let isSame = try Outcome("apart", in: workspace) == Outcome("together", in: workspace)
+            #expect(isSame)
+        }
+    }
+
     @Test func ranksThatCannotKeepThePromiseAreRefused() async throws {
         try await withTrainingWorkspace { workspace in
             let job = try workspace.writeJob("uneven", .gpt2)

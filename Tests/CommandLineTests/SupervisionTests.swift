@@ -49,7 +49,9 @@ import Testing
                 try await program.waitForOutput("restart 2 of at most 10")
             }
             #expect(result.exitCode == 0, "\(result)")
-            #expect(result.output.contains("died while training, in step"), "\(result)")
+            #expect(
+                result.output.contains(/rank 1 on \S+ \(process \d+\) died while (loading|training), in step/),
+                "\(result)")
             #expect(result.output.contains(/rank 0 on \S+ \(process \d+\) has not been heard of for \d/), "\(result)")
             #expect(result.output.contains(/rank 1 waits in \S+ '[^']+', which rank 0 never reached/), "\(result)")
             #expect(try workspace.losses("whole") == workspace.losses("disturbed"))
@@ -133,7 +135,7 @@ import Testing
                 try await program.waitForOutput("restart 2 of")
             }
             #expect(result.exitCode == 0, "\(result)")
-            #expect(result.output.split(separator: "starting job 'elastic': 2 ranks").count == 3, "\(result)")
+            #expect(result.output.matches(of: /starting job 'elastic': 2 ranks/).count == 2, "\(result)")
             #expect(try workspace.losses("whole") == workspace.losses("elastic"))
             #expect(try workspace.tensors("whole") == workspace.tensors("elastic"))
         }

@@ -38,6 +38,13 @@ import Testing
         #expect(found.verdict.contains(", rank 2 on "))
     }
 
+    /// Parameter 1 is the table of positions, which both ranks have whole.
+    @Test func tensorParallelRanksAreComparedInWhatTheyHaveWhole() async throws {
+        let found = try await verdict(data: 1, tensor: 2, corrupting: 1, environment: [:])
+        #expect(found.compares)
+        #expect(found.verdict.contains("are not the same in model/"))
+    }
+
     @Test func replicasOfOneHostHaveNothingToCompare() async throws {
         let found = try await verdict(data: 2, corrupting: 1, environment: [:])
         #expect(!found.compares)
