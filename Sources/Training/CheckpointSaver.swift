@@ -52,7 +52,7 @@ final class CheckpointSaver {
     /// Goes on with the save under way where all ranks voted that their parts have ended.
     func advance(_ votes: StepVotes) throws {
         guard ongoing != nil, votes.count(of: .savePartEnded) == world.size else { return }
-        try settle { try $0.advance() }
+        try Profiler.span(.besides, "checkpoint commit") { try settle { try $0.advance() } }
     }
 
     /// Saves the state after `step`, unless that is done or under way.

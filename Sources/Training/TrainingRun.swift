@@ -145,7 +145,7 @@ public final class TrainingRun {
             firstLoss = firstLoss ?? result.loss
             lastLoss = result.loss
             let isLast = step == job.training.steps
-            try clock.pause { try Profiler.span(.besides, "checkpoint") { try saver.advance(result.votes) } }
+            try clock.pause { try saver.advance(result.votes) }
             if job.training.replicaCheckEvery > 0, step % job.training.replicaCheckEvery == 0 {
                 try clock.pause { try checkReplicas() }
             }
