@@ -3,31 +3,37 @@ import Numerics
 
 /// A copy of one rank's tensors, so that they can be written to disk while the originals change.
 ///
-/// As large as what the rank writes: its share of the parameters and moments. The memory is obtained by the first copy
-/// and kept, because every save needs the same.
+/// As large as what the rank writes: its share of the parameters and moments. The memory is kept, because every save
+/// needs the same.
 public final class CheckpointStaging: @unchecked Sendable {
+    /// From `mmap`, with room to begin at a large page.
+    private var reservation = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
     private static let alignment = 64
+    private static let largePage = 2 << 20
     /// Bytes that one thread copies at a time.
     private static let pieceBytes = 1 << 20
 
     public init() {}
 
-    deinit {
-        if let start = memory.baseAddress { munmap(start, memory.count) }
+    deinit { release() }
+
+    /// Obtains the memory for these tensors and touches all of it, which the first copy would have to do otherwise.
+    ///
+    /// - Throws: `ApusError` where the machine has not enough.
+    public func prepare(for tensors: [CheckpointTensor], on pool: ThreadPool) throws {
+        try reserve(Self.offsets(of: tensors).size)
+        pool.forEachRange(memory.count, tileSize: Self.largePage) { range, _ in
+            UnsafeMutableRawBufferPointer(rebasing: memory[range]).initializeMemory(as: UInt8.self, repeating: 0)
+        }
     }
 
     /// The same tensors with values of their own. What an earlier copy held is lost.
     ///
     /// - Throws: `ApusError` where the machine has not enough memory.
     public func copy(_ tensors: [CheckpointTensor], on pool: ThreadPool) throws -> [CheckpointTensor] {
-        var offsets: [Int] = []
-        var size = 0
-        for tensor in tensors {
-            offsets.append(size)
-            size += (tensor.values.bytes.count + Self.alignment - 1) / Self.alignment * Self.alignment
-        }
+        let (offsets, size) = Self.offsets(of: tensors)
         try reserve(size)
         var pieces: [(source: UnsafeRawBufferPointer, destination: UnsafeMutableRawPointer)] = []
         for (tensor, offset) in zip(tensors, offsets) {
@@ -54,17 +60,33 @@ public final class CheckpointStaging: @unchecked Sendable {
         }
     }
 
+    /// Where each tensor begins, and bytes of all.
+    private static func offsets(of tensors: [CheckpointTensor]) -> (offsets: [Int], size: Int) {
+        var offsets: [Int] = []
+        var size = 0
+        for tensor in tensors {
+            offsets.append(size)
+            size += (tensor.values.bytes.count + alignment - 1) / alignment * alignment
+        }
+        return (offsets, size)
+    }
+
     private func reserve(_ bytes: Int) throws {
         guard bytes > memory.count else { return }
-        let address = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | Int32(MAP_ANONYMOUS), -1, 0)
+        let size = bytes + Self.largePage
+        let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | Int32(MAP_ANONYMOUS), -1, 0)
         guard let address, address != MAP_FAILED else {
             throw ApusError(
-                "copying the state for a checkpoint", "there is no memory for its \(byteText(bytes))",
+                "obtaining memory for a copy of the state", "the system has none for \(byteText(bytes))",
                 remedy: "set checkpoint.mode to synchronous, which needs no copy", kind: .runtime)
         }
-        // Large pages make the first copy, which touches every page for the first time, three times as fast.
-        madvise(address, bytes, Int32(MADV_HUGEPAGE))
-        if let start = memory.baseAddress { munmap(start, memory.count) }
-        memory = UnsafeMutableRawBufferPointer(start: address, count: bytes)
+        release()
+        reservation = UnsafeMutableRawBufferPointer(start: address, count: size)
+        memory = UnsafeMutableRawBufferPointer(start: address.alignedUp(toMultipleOf: Self.largePage), count: bytes)
+        if bytes >= Self.largePage { madvise(memory.baseAddress!, bytes, Int32(MADV_HUGEPAGE)) }
+    }
+
+    private func release() {
+        if let start = reservation.baseAddress { munmap(start, reservation.count) }
     }
 }

@@ -62,6 +62,11 @@ package final class OutputFile {
     private var isOpen = true
     /// Bytes written so far.
     package private(set) var size = 0
+    /// Those that the device was told to begin with.
+    private var startedSize = 0
+
+    /// The device works on so many bytes while the next ones are prepared.
+    private static let startBytes = 16 << 20
 
     package init(_ path: String, fileSystem: any FileSystem) throws(SystemCallError) {
         self.fileSystem = fileSystem
@@ -78,6 +83,10 @@ package final class OutputFile {
             let count = try fileSystem.write(rest, to: file)
             guard count > 0 else { throw SystemCallError(action: "write", path: file.path, code: EIO) }
             size += count
+            if size - startedSize >= Self.startBytes {
+                fileSystem.startWriting(startedSize..<size, of: file)
+                startedSize = size
+            }
             rest = UnsafeRawBufferPointer(rebasing: rest[count...])
         }
     }

@@ -12,6 +12,8 @@ package protocol FileSystem: Sendable {
         into buffer: UnsafeMutableRawBufferPointer, from file: OpenFile, at offset: Int
     ) throws(SystemCallError) -> Int
     func status(of file: OpenFile) throws(SystemCallError) -> FileStatus
+    /// Lets the device begin with these bytes of the file, without waiting for it; a hint that cannot fail.
+    func startWriting(_ range: Range<Int>, of file: OpenFile)
     /// Returns when the file's (or directory's) contents are on the device.
     func synchronize(_ file: OpenFile) throws(SystemCallError)
     func close(_ file: OpenFile) throws(SystemCallError)
@@ -23,6 +25,10 @@ package protocol FileSystem: Sendable {
     func rename(_ source: String, to destination: String) throws(SystemCallError)
     func removeFile(_ path: String) throws(SystemCallError)
     func removeDirectory(_ path: String) throws(SystemCallError)
+}
+
+extension FileSystem {
+    package func startWriting(_ range: Range<Int>, of file: OpenFile) {}
 }
 
 package struct OpenFile: Sendable {

@@ -37,6 +37,11 @@ package struct HostFileSystem: FileSystem {
         return FileStatus(status)
     }
 
+    package func startWriting(_ range: Range<Int>, of file: OpenFile) {
+        // Pages that are not wanted any more, Linux begins to write at once, and keeps them until they are written.
+        _ = posix_fadvise(file.descriptor, range.lowerBound, range.count, POSIX_FADV_DONTNEED)
+    }
+
     package func synchronize(_ file: OpenFile) throws(SystemCallError) {
         FaultPoint.reach(.synchronize)
         _ = try check("flush to disk", file.path) { fsync(file.descriptor) }

@@ -43,7 +43,14 @@ final class CheckpointSaver {
         self.pool = pool
         self.report = report
         lastSavedStep = savedStep
-        staging = configuration.mode == .asynchronous ? CheckpointStaging() : nil
+        let savesInBackground = configuration.mode == .asynchronous && configuration.every > 0
+        staging = savesInBackground ? CheckpointStaging() : nil
+    }
+
+    /// Obtains the memory that saves in the background need, so that the first save finds it ready, and a machine that has
+    /// too little is found out before the first step.
+    func prepare(_ tensors: [CheckpointTensor]) throws {
+        try world.agree(on: "memory for checkpoints") { try staging?.prepare(for: tensors, on: pool) }
     }
 
     /// Whether this rank has done its part of what the save under way waits for: its vote at a step.

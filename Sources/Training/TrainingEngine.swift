@@ -99,8 +99,10 @@ public final class TrainingEngine {
     ///   - microBatches: How many micro-batches this rank has in the step, and how each is obtained.
     ///   - tokensPerStep: Tokens of the global batch, over which the loss is averaged.
     ///   - step: Updates made so far, for Adam's bias correction.
+    ///   - votes: This rank's, asked for when the ranks are about to exchange them.
     public func step(
-        microBatches count: Int, tokensPerStep: Int, step: Int, learningRate: Float, votes: StepVotes = StepVotes(),
+        microBatches count: Int, tokensPerStep: Int, step: Int, learningRate: Float,
+        votes myVotes: @autoclosure () -> StepVotes = StepVotes(),
         microBatch: (Int) throws -> TokenBatch
     ) rethrows -> StepResult {
         let start = Profiler.mark(tape.pool)
@@ -127,6 +129,7 @@ public final class TrainingEngine {
         )
         replicas.update(repeating: 0)
         if mesh.tensor.rank == 0 { replicas[mesh.data.rank] = ReductionTree.sum(UnsafeBufferPointer(losses)) }
+        let votes = myVotes()
         votes.write(to: ballots)
         profiled("agreement") { mesh.world.allReduce(sums, .sum, label: "loss") }
         let meanLoss = ReductionTree.sum(UnsafeBufferPointer(replicas))

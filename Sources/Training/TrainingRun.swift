@@ -85,6 +85,7 @@ public final class TrainingRun {
             job.checkpoint, folder: checkpoints, savedStep: resumed?.isOwn == true ? step : nil, world: world,
             pool: pool
         ) { reporter?.report($0) }
+        try saver.prepare(engine.ownedTensors())
         peakGFLOPs = Self.measurePeak(world: world, pool: pool)
         self.profile = try profile.map {
             try StepProfile($0, defaultFolder: folders.profile, world: world, pool: pool)
@@ -187,13 +188,10 @@ public final class TrainingRun {
         let microBatchSize = UInt64(job.training.microBatchSize)
         let perRank = UInt64(job.training.globalBatchSize / mesh.data.size)
         let first = nextSample + perRank * UInt64(mesh.data.rank)
-        var votes = StepVotes()
-        votes[.stop] = StopRequest.isPending || walltime.isNear(savingTakes: saver.longestSave)
-        votes[.savePartEnded] = saver.hasPartEnded
         let result = try engine.step(
             microBatches: Int(perRank / microBatchSize), tokensPerStep: job.tokensPerStep, step: step,
             learningRate: job.optimizer.learningRate(step: step, totalSteps: job.training.steps),
-            votes: votes,
+            votes: votes(),
             microBatch: { index in
                 let start = first + UInt64(index) * microBatchSize
                 return try training.batch(start..<start + microBatchSize)
@@ -208,6 +206,13 @@ public final class TrainingRun {
                         + "earlier checkpoint with checkpoint.resume", kind: .runtime))
         }
         return result
+    }
+
+    private func votes() -> StepVotes {
+        var votes = StepVotes()
+        votes[.stop] = StopRequest.isPending || walltime.isNear(savingTakes: saver.longestSave)
+        votes[.savePartEnded] = saver.hasPartEnded
+        return votes
     }
 
     private var tokensSeen: Int { Int(nextSample) * job.training.sequenceLength }
