@@ -9,6 +9,7 @@ extension JobConfiguration {
         reportScheduleConflicts(context)
         reportTensorConflicts(context)
         reportCheckpointConflicts(context)
+        reportGuardConflicts(context)
     }
 
     private func reportModelConflicts(_ context: DecodingContext) {
@@ -118,6 +119,29 @@ extension JobConfiguration {
                 "checkpoint.keepEvery is \(checkpoint.keepEvery), which is not a multiple of checkpoint.every, "
                     + "\(checkpoint.every): most steps to keep would never be saved",
                 "set it to \(multiplesAround(checkpoint.keepEvery, of: checkpoint.every))")
+        }
+    }
+
+    private func reportGuardConflicts(_ context: DecodingContext) {
+        context.check(["guards.onSpike", "guards.spikeThreshold"]) {
+            guard guards.onSpike != .ignore, guards.spikeThreshold == 0 else { return nil }
+            return Conflict(
+                "guards.onSpike is \(guards.onSpike.rawValue), but guards.spikeThreshold is 0, which looks for no spikes",
+                "set guards.spikeThreshold to, for example, 6")
+        }
+        guard guards.onNonFinite == .rollback || guards.onSpike == .rollback else { return }
+        context.check(["guards.onNonFinite", "guards.onSpike", "checkpoint.every"]) {
+            guard checkpoint.every == 0 else { return nil }
+            return Conflict(
+                "guards ask for rollbacks, but checkpoint.every is 0: there will be no checkpoint to go back to",
+                "set checkpoint.every, or choose stop or skip")
+        }
+        context.check(["guards.rollbackCheckpoints", "checkpoint.keepLast"]) {
+            guard guards.rollbackCheckpoints > checkpoint.keepLast else { return nil }
+            return Conflict(
+                "guards.rollbackCheckpoints is \(guards.rollbackCheckpoints), but checkpoint.keepLast is only "
+                    + "\(checkpoint.keepLast)",
+                "keep as many checkpoints as a rollback goes back")
         }
     }
 }

@@ -22,6 +22,7 @@ public struct JobConfiguration: Hashable, Sendable {
     public var gradientExchange = GradientExchangeConfiguration()
     public var evaluation = EvaluationConfiguration()
     public var checkpoint = CheckpointConfiguration()
+    public var guards = GuardsConfiguration()
     public var launch = LaunchConfiguration()
     public var supervision = SupervisionConfiguration()
     /// Folder of the run: metrics, resolved job, loss curve, `checkpoints/`.
@@ -118,6 +119,41 @@ public struct CheckpointConfiguration: Hashable, Sendable {
         case never
         /// Go on from this checkpoint folder.
         case from(String)
+    }
+
+    public init() {}
+}
+
+/// What happens when the numbers of a step are not what they should be. Every case is recorded in the metrics.
+public struct GuardsConfiguration: Hashable, Sendable {
+    /// A loss or gradient norm that is infinite or no number.
+    public var onNonFinite: NonFinitePolicy = .stop
+    /// A loss far above those before it.
+    public var onSpike: SpikePolicy = .ignore
+    /// Past losses that a loss is compared with; none is a spike before there are as many.
+    public var window: Int = 128
+    /// Standard deviations above the window's mean from which on a loss is a spike; 0 looks for none.
+    public var spikeThreshold: Float = 0
+    /// How far a rollback goes: 1 for the newest checkpoint, 2 for the one before it, and so on.
+    public var rollbackCheckpoints: Int = 1
+    /// Rollbacks in the whole run; one more stops it.
+    public var maxRollbacks: Int = 3
+    /// Skipped updates in a row; one more stops the run.
+    public var maxSkips: Int = 10
+
+    public enum NonFinitePolicy: String, CaseIterable, Hashable, Sendable {
+        /// End the run with an error; the newest checkpoint stays.
+        case stop
+        /// Leave the weights as they are and go on with the next step and its data.
+        case skip
+        /// Go on from an earlier checkpoint, with the data after the step.
+        case rollback
+    }
+
+    public enum SpikePolicy: String, CaseIterable, Hashable, Sendable {
+        /// Only record it.
+        case ignore
+        case stop, skip, rollback
     }
 
     public init() {}

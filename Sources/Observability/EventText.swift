@@ -16,6 +16,7 @@ enum EventText {
                     + "(\(Quantity.bytes(record.bytes)) in \(Quantity.duration(record.seconds))"
                     + (record.stallSeconds.map { ", training stood still for \(stall($0))" } ?? "") + ")"
             ]
+        case .guarded(let record): ["warning: " + record.text]
         case .message(let message):
             [message.level == .note ? message.text : "\(message.level.rawValue): \(message.text)"]
         case .stopping(let notice): ["stopping after step \(notice.step): \(notice.reason)"]

@@ -34,6 +34,11 @@ public struct LossCurve: Sendable {
             switch event {
             case .step(let metrics): append(metrics.step, metrics.loss, to: \.training)
             case .evaluation(let metrics): append(metrics.step, metrics.loss, to: \.validation)
+            case .guarded(let record):
+                // What follows the checkpoint is done again.
+                guard let step = record.rollbackStep else { break }
+                training.removeAll { $0.step > step }
+                validation.removeAll { $0.step > step }
             case .started, .checkpoint, .message, .stopping, .finished: break
             }
         }

@@ -89,17 +89,28 @@ public final class MetricsLog {
 
     /// Bytes before the first line of a step after `resumedStep`. Lines are in the order of time, and a start never
     /// begins before the step at which the log was cut, so all that follows is later as well.
+    ///
+    /// Only a rollback makes steps come again: then the lines since the rollback count that saved the checkpoint.
     private static func lengthToKeep(of contents: Data, resumedStep: Int) -> Int {
-        var kept = 0
-        while let end = contents[kept...].firstIndex(of: UInt8(ascii: "\n")) {
-            if let event = EventCoding.decode(Line.self, from: contents[kept..<end])?.event, let step = event.step,
-                step > resumedStep
-            {
-                break
+        // Where the lines since the last rollback are to be cut, and whether they saved the checkpoint.
+        var cut: Int?
+        var isSaved = false
+        var chosen: Int?
+        var start = 0
+        while let end = contents[start...].firstIndex(of: UInt8(ascii: "\n")) {
+            let event = EventCoding.decode(Line.self, from: contents[start..<end])?.event
+            if let step = event?.step, step > resumedStep, cut == nil { cut = start }
+            switch event {
+            case .checkpoint(let record) where record.step == resumedStep: isSaved = true
+            case .guarded(let record) where record.rollbackStep != nil:
+                if isSaved || chosen == nil { chosen = cut }
+                (cut, isSaved) = (nil, false)
+            default: break
             }
-            kept = end + 1
+            start = end + 1
         }
-        return kept
+        // `start` is where a torn last line begins.
+        return isSaved || chosen == nil ? cut ?? start : chosen ?? start
     }
 
     private static func read(_ file: Int32, _ path: String) throws -> Data {
@@ -131,7 +142,7 @@ public final class MetricsLog {
 extension RunEvent {
     fileprivate var mustReachTheDisk: Bool {
         switch self {
-        case .checkpoint, .stopping, .finished: true
+        case .checkpoint, .guarded, .stopping, .finished: true
         case .started, .step, .evaluation, .message: false
         }
     }

@@ -49,7 +49,7 @@ extension RunEvent {
     fileprivate var endsProgress: Bool {
         switch self {
         case .finished: true
-        case .started, .step, .evaluation, .checkpoint, .message, .stopping: false
+        case .started, .step, .evaluation, .checkpoint, .guarded, .message, .stopping: false
         }
     }
 }

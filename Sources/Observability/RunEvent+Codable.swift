@@ -2,7 +2,7 @@ import Foundation
 
 extension RunEvent: Codable {
     private enum Kind: String, Codable {
-        case started, step, evaluation, checkpoint, message, stopping, finished
+        case started, step, evaluation, checkpoint, guarded, message, stopping, finished
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -15,6 +15,7 @@ extension RunEvent: Codable {
         case .step: self = .step(try StepMetrics(from: decoder))
         case .evaluation: self = .evaluation(try EvaluationMetrics(from: decoder))
         case .checkpoint: self = .checkpoint(try CheckpointRecord(from: decoder))
+        case .guarded: self = .guarded(try GuardRecord(from: decoder))
         case .message: self = .message(try RunMessage(from: decoder))
         case .stopping: self = .stopping(try StopNotice(from: decoder))
         case .finished: self = .finished(try RunSummary(from: decoder))
@@ -28,6 +29,7 @@ extension RunEvent: Codable {
             case .step(let metrics): (.step, metrics)
             case .evaluation(let metrics): (.evaluation, metrics)
             case .checkpoint(let record): (.checkpoint, record)
+            case .guarded(let record): (.guarded, record)
             case .message(let message): (.message, message)
             case .stopping(let notice): (.stopping, notice)
             case .finished(let summary): (.finished, summary)

@@ -10,6 +10,8 @@ public enum RunEvent: Hashable, Sendable {
     case evaluation(EvaluationMetrics)
     /// A checkpoint is complete on disk.
     case checkpoint(CheckpointRecord)
+    /// A step's numbers were wrong.
+    case guarded(GuardRecord)
     case message(RunMessage)
     /// The workers agreed to stop, and save before they leave.
     case stopping(StopNotice)
@@ -22,6 +24,7 @@ public enum RunEvent: Hashable, Sendable {
         case .step(let metrics): metrics.step
         case .evaluation(let metrics): metrics.step
         case .checkpoint(let record): record.step
+        case .guarded(let record): record.step
         case .message: nil
         case .stopping(let notice): notice.step
         case .finished(let summary): summary.steps

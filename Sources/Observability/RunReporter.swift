@@ -55,7 +55,7 @@ public final class RunReporter {
         switch event {
         case .checkpoint, .finished:
             keep { try LossCurve(metricsPath: metricsPath, title: title).write(to: lossCurvePath) }
-        case .started, .step, .evaluation, .message, .stopping: break
+        case .started, .step, .evaluation, .guarded, .message, .stopping: break
         }
         tell(event)
     }

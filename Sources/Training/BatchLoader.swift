@@ -32,6 +32,9 @@ final class BatchLoader {
         indices.deallocate()
     }
 
+    /// Where a sample stands in the data.
+    func place(of sample: UInt64) -> TokenSampler.Place { sampler.place(of: sample) }
+
     /// The samples `range` of the run, at most a micro-batch of them. Valid until the next call.
     func batch(_ range: Range<UInt64>) throws -> TokenBatch {
         precondition(range.count <= microBatchSize)

@@ -82,6 +82,12 @@ final class CheckpointSaver {
         }
     }
 
+    /// Waits for the save under way, so that the run can go back to its checkpoint.
+    func settle() throws { try waitForOngoing(tells: false) }
+
+    /// Takes the checkpoint of `step` for the newest: what was saved after it is to be saved again.
+    func goBack(to step: Int) { lastSavedStep = step }
+
     /// Ends a run that has failed: a save under way may still become a checkpoint.
     func finishAfterFailure() {
         guard let save = ongoing?.save else { return }

@@ -94,16 +94,17 @@ public final class TrainingEngine {
 
     /// Runs forward and backward over this rank's micro-batches, sums gradients over replicas and updates the weights.
     ///
-    /// Where the loss or the gradients are not finite, on any rank, no rank updates anything.
+    /// Where the loss or the gradients are not finite, on any rank, or the loss is above the limit, no rank updates
+    /// anything.
     /// - Parameters:
     ///   - microBatches: How many micro-batches this rank has in the step, and how each is obtained.
     ///   - tokensPerStep: Tokens of the global batch, over which the loss is averaged.
     ///   - step: Updates made so far, for Adam's bias correction.
+    ///   - lossLimit: The largest mean loss with which weights are updated; the same on all ranks.
     ///   - votes: This rank's, asked for when the ranks are about to exchange them.
     public func step(
-        microBatches count: Int, tokensPerStep: Int, step: Int, learningRate: Float,
-        votes myVotes: @autoclosure () -> StepVotes = StepVotes(),
-        microBatch: (Int) throws -> TokenBatch
+        microBatches count: Int, tokensPerStep: Int, step: Int, learningRate: Float, lossLimit: Double = .infinity,
+        votes myVotes: @autoclosure () -> StepVotes = StepVotes(), microBatch: (Int) throws -> TokenBatch
     ) rethrows -> StepResult {
         let start = Profiler.mark(tape.pool)
         defer { Profiler.record(since: start, .step, "step", pool: tape.pool) }
@@ -137,7 +138,7 @@ public final class TrainingEngine {
         allVotes.read(ballots)
         let gradientNorm = profiled("gradient norm") { self.gradientNorm() }
         let result = StepResult(loss: meanLoss, gradientNorm: gradientNorm, votes: allVotes)
-        if result.loss.isFinite, gradientNorm.isFinite {
+        if result.loss.isFinite, gradientNorm.isFinite, meanLoss <= lossLimit {
             // Values and moments are read and written, gradients read.
             let floats = 3 * store.values.count + 4 * optimizer.firstMoment.bytes.count / MemoryLayout<Float>.stride
             profiled("AdamW", floats: floats) {

@@ -8,6 +8,8 @@ extension TrainingRun {
     struct Resumption {
         var step: Int
         var nextSample: UInt64
+        /// What parts of the run left in the checkpoint, by a key of their own.
+        var extra: [String: JSONValue]
         /// Whether the checkpoint is one of the run's own.
         var isOwn: Bool
         /// What the job says differently from the one that wrote the checkpoint, and is allowed to.
@@ -110,7 +112,7 @@ extension TrainingRun {
         try checkCompatibility(job, with: saved, path: path)
         try Damage.found { try engine.load(from: reader) }
         return Resumption(
-            step: reader.manifest.step, nextSample: UInt64(state.nextSample), isOwn: isOwn,
+            step: reader.manifest.step, nextSample: UInt64(state.nextSample), extra: state.extra, isOwn: isOwn,
             differences: differences(job, saved))
     }
 

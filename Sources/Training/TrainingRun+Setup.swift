@@ -19,16 +19,27 @@ extension TrainingRun {
 
     /// Opens the job's shards and checks them against the model.
     static func openData(_ job: JobConfiguration) throws -> (training: BatchLoader, validation: BatchLoader?) {
-        func loader(_ paths: [String], isShuffled: Bool) throws -> BatchLoader {
-            let sampler = try TokenSampler(
-                dataset: try TokenDatasetFile.open(paths), sequenceLength: job.training.sequenceLength,
-                seed: job.seed, shuffled: isShuffled, vocabularySize: job.model.vocabularySize)
-            return BatchLoader(
+        func loader(_ sampler: TokenSampler) -> BatchLoader {
+            BatchLoader(
                 sampler, sequenceLength: job.training.sequenceLength, microBatchSize: job.training.microBatchSize)
         }
-        let training = try loader(job.data.train, isShuffled: true)
+        let training = loader(try trainingSampler(of: job))
         let validation =
-            job.data.validation.isEmpty ? nil : try loader(job.data.validation, isShuffled: false)
+            job.data.validation.isEmpty
+            ? nil : loader(try sampler(job.data.validation, of: job, isShuffled: false))
         return (training, validation)
+    }
+
+    /// The samples that runs of this job train on, in their order.
+    public static func trainingSampler(of job: JobConfiguration) throws -> TokenSampler {
+        try sampler(job.data.train, of: job, isShuffled: true)
+    }
+
+    private static func sampler(
+        _ paths: [String], of job: JobConfiguration, isShuffled: Bool
+    ) throws -> TokenSampler {
+        try TokenSampler(
+            dataset: try TokenDatasetFile.open(paths), sequenceLength: job.training.sequenceLength,
+            seed: job.seed, shuffled: isShuffled, vocabularySize: job.model.vocabularySize)
     }
 }

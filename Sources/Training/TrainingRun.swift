@@ -14,16 +14,16 @@ import TokenData
 /// Every decision that changes what happens next (stop, save, fail) is taken by all ranks together.
 public final class TrainingRun {
     let job: JobConfiguration
-    private let world: any Communicator
+    let world: any Communicator
     private let mesh: Mesh
-    private let engine: TrainingEngine
-    private let training: BatchLoader
+    let engine: TrainingEngine
+    let training: BatchLoader
     private let validation: Validation?
-    private let saver: CheckpointSaver
+    let saver: CheckpointSaver
     /// Present where the job asks for it.
     private let replicaCheck: ReplicaCheck?
     /// Rank 0's; the other ranks are silent.
-    private let reporter: RunReporter?
+    let reporter: RunReporter?
     private let peakGFLOPs: Double
     private let profile: StepProfile?
     /// Rank 0's: no other job works on this run.
@@ -31,12 +31,14 @@ public final class TrainingRun {
     private var walltime: WalltimeLimit
 
     /// Steps done.
-    private var step = 0
+    var step = 0
     /// Position in the data: the global number of the next step's first sample.
-    private var nextSample: UInt64 = 0
+    var nextSample: UInt64 = 0
     private var firstLoss: Double?
     private var lastLoss = 0.0
-    private var lastCheckedStep: Int?
+    var lastCheckedStep: Int?
+    /// Judges every step; the same on all ranks.
+    var numericalGuard: NumericalGuard
 
     /// Collective over `world`: opens the data, builds the model and, where there is a checkpoint to go on from, loads
     /// it.
@@ -75,6 +77,7 @@ public final class TrainingRun {
         let firstStep = resumed?.step ?? 0
         step = firstStep
         nextSample = resumed?.nextSample ?? 0
+        numericalGuard = NumericalGuard(job.guards, restoring: resumed?.extra[Self.guardKey])
         let reporter: RunReporter? = try world.agree(on: "the run's folder") {
             guard world.rank == 0 else { return nil }
             try folders.write(resolvedJob: job.yaml)
@@ -130,15 +133,17 @@ public final class TrainingRun {
         StopRequest.listen()
         let start = ContinuousClock.now
         var clock = StepClock(step: step)
-        let firstStep = step
+        var stepsTaken = 0
         defer { tell(profile?.finish()) }
         WorkerStatus.reached(step: step)
         WorkerStatus.enter(.training)
         walltime.begin()
         while step < job.training.steps {
             FaultPoint.reach(.step)
-            profile?.stepBegins(step - firstStep + 1)
+            stepsTaken += 1
+            profile?.stepBegins(stepsTaken)
             let result = try trainOneStep()
+            guard try isAccepted(result) else { continue }
             step += 1
             WorkerStatus.reached(step: step)
             walltime.stepEnded()
@@ -175,7 +180,7 @@ public final class TrainingRun {
                         )))
                 return .stopped
             }
-            if let profile { clock.pause { tell(profile.stepEnded(step - firstStep)) } }
+            if let profile { clock.pause { tell(profile.stepEnded(stepsTaken)) } }
         }
         // A checkpoint that came from another folder or layout is this run's own from here on.
         try WorkerStatus.during(.saving) { try save(isLast: true) }
@@ -188,24 +193,14 @@ public final class TrainingRun {
         let microBatchSize = UInt64(job.training.microBatchSize)
         let perRank = UInt64(job.training.globalBatchSize / mesh.data.size)
         let first = nextSample + perRank * UInt64(mesh.data.rank)
-        let result = try engine.step(
-            microBatches: Int(perRank / microBatchSize), tokensPerStep: job.tokensPerStep, step: step,
+        return try engine.step(
+            microBatches: Int(perRank / microBatchSize), tokensPerStep: job.tokensPerStep, step: updates,
             learningRate: job.optimizer.learningRate(step: step, totalSteps: job.training.steps),
-            votes: votes(),
+            lossLimit: numericalGuard.lossLimit, votes: votes(),
             microBatch: { index in
                 let start = first + UInt64(index) * microBatchSize
                 return try training.batch(start..<start + microBatchSize)
             })
-        guard result.loss.isFinite, result.gradientNorm.isFinite else {
-            throw AgreedFailure.everywhere(
-                ApusError(
-                    "step \(step + 1)",
-                    "the loss (\(result.loss)) or the gradient norm (\(result.gradientNorm)) is not a finite number; "
-                        + "the weights were not updated",
-                    remedy: "lower optimizer.learningRate, lengthen optimizer.schedule.warmupSteps, or go on from an "
-                        + "earlier checkpoint with checkpoint.resume", kind: .runtime))
-        }
-        return result
     }
 
     private func votes() -> StepVotes {
@@ -215,7 +210,11 @@ public final class TrainingRun {
         return votes
     }
 
-    private var tokensSeen: Int { Int(nextSample) * job.training.sequenceLength }
+    private var tokensSeen: Int {
+        // Only an edited checkpoint counts so far.
+        let (tokens, overflow) = Int(nextSample).multipliedReportingOverflow(by: job.training.sequenceLength)
+        return overflow ? 1 << 60 : min(tokens, 1 << 60)
+    }
 
     private func report(_ result: TrainingEngine.StepResult, _ clock: inout StepClock) {
         let seconds = clock.secondsPerStep(at: step)
@@ -261,7 +260,9 @@ public final class TrainingRun {
     private func save(isLast: Bool) throws {
         // What is saved must be good: it is what a run goes on from after a failed check.
         try checkReplicas()
-        let state = CheckpointState(nextSample: Int(nextSample), tokensSeen: tokensSeen, job: job.yaml)
+        let state = CheckpointState(
+            nextSample: Int(nextSample), tokensSeen: tokensSeen, job: job.yaml,
+            extra: numericalGuard.memory.map { [Self.guardKey: $0] } ?? [:])
         try saver.save(step: step, state: state, tensors: engine.ownedTensors(), isLast: isLast)
     }
 

@@ -16,7 +16,9 @@ struct JobOptions: ParsableArguments {
     /// The decoded job.
     ///
     /// - Throws: `JobError` with everything that is wrong with it; the process then ends with `ExitStatus.badInput`.
-    func load() throws -> JobConfiguration {
-        try JobConfiguration.load(path: job, overrides: overrides) { try TokenizerFile.load($0).vocabularySize }
+    func load() throws -> JobConfiguration { try Self.load(job, overrides: overrides) }
+
+    static func load(_ path: String, overrides: [String]) throws -> JobConfiguration {
+        try JobConfiguration.load(path: path, overrides: overrides) { try TokenizerFile.load($0).vocabularySize }
     }
 }

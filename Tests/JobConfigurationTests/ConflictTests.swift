@@ -78,6 +78,21 @@ import Testing
                 == true)
     }
 
+    @Test(arguments: [
+        ("guards.onSpike=skip", "guards.spikeThreshold is 0, which looks for no spikes"),
+        ("guards={onSpike: rollback, spikeThreshold: 6, rollbackCheckpoints: 3}", "checkpoint.keepLast is only 2"),
+    ])
+    func guardsMustBeAbleToDoWhatTheyAreAskedFor(_ override: String, _ expected: String) {
+        let found = problems(in: sampleJob, override)
+        #expect(found.count == 1 && found[0].contains(expected), "\(found)")
+    }
+
+    @Test func aRollbackNeedsCheckpoints() {
+        let found = problems(in: sampleJob, "guards.onNonFinite=rollback", "checkpoint.every=0")
+        #expect(found.count == 1 && found[0].contains("there will be no checkpoint to go back to"), "\(found)")
+        #expect(problems(in: sampleJob, "guards.onNonFinite=rollback") == [])
+    }
+
     private func load(_ overrides: [String], tokens: Int) throws -> JobConfiguration {
         try JobConfiguration.load(yaml: sampleJob, name: "job.yaml", overrides: overrides) { _ in tokens }
     }

@@ -53,4 +53,11 @@ import Testing
         #expect(found.hasPrefix("--set data.train=[a:"))
         #expect(found.contains("this is not valid YAML"))
     }
+
+    /// A document nested as deeply would be more than the stack holds.
+    @Test func endlessKeysAreRefused() {
+        let key = Array(repeating: "a", count: 100_000).joined(separator: ".")
+        let found = problems(in: sampleJob, key + "=1")
+        #expect(found.count == 1 && found[0].contains("at most 16 parts, found 100000"))
+    }
 }

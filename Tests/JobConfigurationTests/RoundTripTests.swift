@@ -22,6 +22,8 @@ import Testing
         "supervision.maxRestarts=0",
         "launch.walltimeSeconds=3600",
         "launch.controlAddress=10.0.0.1", "optimizer.schedule.kind=warmup-stable-decay", "model.tiedEmbeddings=false",
+        "guards={onNonFinite: rollback, onSpike: skip, window: 9, spikeThreshold: 4.5}",
+        "guards={rollbackCheckpoints: 2, maxRollbacks: 0, maxSkips: 7}",
     ])
     func everyKindOfValueSurvives(override: String) throws {
         let job = try load(sampleJob, override)

@@ -56,6 +56,43 @@ import Testing
         #expect(events.last == checkpoint)
     }
 
+    private func rollback(at step: Int, to checkpoint: Int) -> RunEvent {
+        .guarded(
+            GuardRecord(
+                step: step, cause: .spike, action: .rollback, loss: 9, gradientNorm: 1, zScore: 7, firstSample: 0,
+                sampleCount: 8, samples: [], rollbackStep: checkpoint, nextSample: 8))
+    }
+
+    /// Steps 1 to 6, of which 2 and 4 are saved, back to 2 from the seventh, and up to 5 again, saved at 4.
+    private func writeRollback() throws {
+        let log = try MetricsLog(path: path, resumedStep: 0)
+        func train(_ steps: ClosedRange<Int>, _ loss: Double) throws {
+            for step in steps {
+                try log.append(.step(.sample(step: step, loss: loss)))
+                guard step % 2 == 0, step < 6 else { continue }
+                try log.append(.checkpoint(CheckpointRecord(step: step, path: "step", seconds: 1, bytes: 1)))
+            }
+        }
+        try train(1...6, 1)
+        try log.append(rollback(at: 7, to: 2))
+        try train(3...5, 2)
+    }
+
+    /// What was done again counts from the checkpoint on that was saved again; before that, what was there first.
+    @Test(arguments: [(4, [1, 2, 2, 3, 4, 4, 5, 6, 7, 3, 4, 4]), (2, [1, 2, 2])])
+    func resumingAfterARollbackKeepsWhatLedToTheCheckpoint(_ resumed: Int, _ kept: [Int]) throws {
+        try writeRollback()
+        _ = try MetricsLog(path: path, resumedStep: resumed)
+        #expect(try steps() == kept)
+    }
+
+    @Test func theCurveForgetsWhatWasRolledBack() throws {
+        try writeRollback()
+        let curve = try LossCurve(metricsPath: path, title: "rolled back")
+        #expect(curve.training.map(\.step) == [1, 2, 3, 4, 5])
+        #expect(curve.training.map(\.loss) == [1, 1, 2, 2, 2])
+    }
+
     @Test func aNewRunStartsAnEmptyLog() throws {
         try write(1...8, resumedStep: 0)
         try write(1...2, resumedStep: 0)

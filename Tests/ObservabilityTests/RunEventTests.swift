@@ -57,6 +57,12 @@ extension RunEvent {
         .evaluation(EvaluationMetrics(step: 60, loss: 3.5, perplexity: 33.1, seconds: 1.5)),
         .checkpoint(
             CheckpointRecord(step: 60, path: "runs/tiny/checkpoints/step-000060", seconds: 0.25, bytes: 1 << 20)),
+        .guarded(
+            GuardRecord(
+                step: 61, cause: .nonFinite, action: .rollback, loss: 3.5, gradientNorm: .infinity, zScore: nil,
+                firstSample: 480, sampleCount: 8,
+                samples: [.init(sample: 480, file: "data/train.bin", token: 64, firstDocument: 0, lastDocument: 2)],
+                rollbackStep: 60, nextSample: 488)),
         .message(RunMessage(level: .warning, text: "line\u{2028}separator, \"quotes\", a slash / and\nline feed")),
         .stopping(StopNotice(reason: "signal SIGUSR1 at rank 0", step: 61)),
         .finished(

@@ -171,7 +171,7 @@ struct InputMutator {
         }
     }
 
-    private static let openings = ["[", "{", "{\"a\":", "[[", "(", "- ", "? ", "\"", "\n ", "&a [*a, "].map {
+    private static let openings = ["[", "{", "{\"a\":", "[[", "(", "- ", "? ", "\"", "\n ", "&a [*a, ", "a."].map {
         Array($0.utf8)
     }
 

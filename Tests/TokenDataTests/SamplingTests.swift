@@ -55,6 +55,26 @@ import TokenData
             folder.write(name, documents: [(0..<Int32(count)).map { $0 }], vocabularySize: 100_000))
     }
 
+    /// Documents of 3, 0, 5 and 4 tokens twice, in two files: sample i of 4 tokens begins at token 4 i.
+    @Test func aSamplesPlaceNamesFileTokenAndDocuments() throws {
+        try withTemporaryFolder { folder in
+            let documents: [[Int32]] = [[0, 1, 2], [], [3, 4, 5, 6, 7], [8, 9, 10, 11]]
+            let paths = try ["a", "b"].map { try folder.write($0, documents: documents) }
+            let sampler = try TokenSampler(
+                dataset: try TokenDatasetFile.open(paths), sequenceLength: 4, seed: 1, shuffled: false)
+            let places = (0..<5).map { sampler.place(of: $0) }
+            #expect(places.map(\.position) == [0, 4, 8, 0, 4])
+            #expect(places.map { $0.path.suffix(5) } == ["a.bin", "a.bin", "a.bin", "b.bin", "b.bin"])
+            // The token to predict belongs to the sample.
+            #expect(places.map(\.documents) == [0...2, 2...3, 3...4, 4...6, 6...7])
+            let shuffled = try TokenSampler(dataset: try TokenDatasetFile.open(paths), sequenceLength: 4, seed: 1)
+            for index in 0..<20 as Range<UInt64> {
+                let place = shuffled.place(of: index)
+                #expect(try shuffled.sample(at: index).first == Int32(place.position))
+            }
+        }
+    }
+
     @Test func samplesOverlapByTheTokenToPredict() throws {
         try withTemporaryFolder { folder in
             let sampler = try TokenSampler(

@@ -10,6 +10,8 @@ struct Override {
 
     var path: String { keys.joined(separator: ".") }
 
+    private static let mostKeys = 16
+
     init(_ argument: String) throws(JobError) {
         text = "--set \(argument)"
         let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -17,6 +19,14 @@ struct Override {
         guard parts.count == 2, keys.allSatisfy({ !$0.isEmpty }) else {
             let problem = JobProblem(
                 location: text, message: "expected KEY=VALUE with a dotted key",
+                remedy: "write for example --set training.steps=500")
+            throw JobError(problems: [problem])
+        }
+        // The document would be nested as deeply, and taking it apart goes as deep.
+        guard keys.count <= Self.mostKeys else {
+            let problem = JobProblem(
+                location: "--set \(argument.prefix(40))…",
+                message: "expected a key of at most \(Self.mostKeys) parts, found \(keys.count)",
                 remedy: "write for example --set training.steps=500")
             throw JobError(problems: [problem])
         }

@@ -16,6 +16,7 @@ extension JobConfiguration: Section {
             .section("parallelism", \.parallelismSection, "how the ranks share the work"),
             .section("evaluation", \.evaluation, "validation while training"),
             .section("checkpoint", \.checkpoint, "when to save, what to keep and where to go on from"),
+            .section("guards", \.guards, "what happens when numbers are not finite or the loss jumps"),
             .section("launch", \.launch, "how the ranks are started"),
             .section("supervision", \.supervision, "what happens when ranks die or hang"),
             .string("output", \.output, "the folder of the run"),
@@ -155,6 +156,24 @@ extension CheckpointConfiguration: Section {
                 "mode", \.mode,
                 "whether training goes on while a checkpoint is written, which takes a copy of the state in memory"),
             .choice("onFailure", \.onFailure, "whether a save that fails ends the run"),
+        ]
+    }
+}
+
+extension GuardsConfiguration: Section {
+    static var fields: [Field<GuardsConfiguration>] {
+        [
+            .choice("onNonFinite", \.onNonFinite, "what to do when a loss or gradient norm is infinite or no number"),
+            .choice("onSpike", \.onSpike, "what to do when a loss is far above those before it"),
+            .integer("window", \.window, 2...10_000, "the number of past losses that a loss is compared with"),
+            .number(
+                "spikeThreshold", \.spikeThreshold, .notNegative,
+                "the standard deviations above the mean from which on a loss is a spike; 0 looks for none"),
+            .integer(
+                "rollbackCheckpoints", \.rollbackCheckpoints, 1...1_000_000,
+                "how many checkpoints a rollback goes back; 1 for the newest"),
+            .integer("maxRollbacks", \.maxRollbacks, 0...1_000_000, "the number of rollbacks before the run stops"),
+            .integer("maxSkips", \.maxSkips, 0...1_000_000, "the number of skips in a row before the run stops"),
         ]
     }
 }

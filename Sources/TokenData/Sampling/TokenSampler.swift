@@ -87,11 +87,16 @@ public struct TokenSampler: Sendable {
         precondition(
             destination.count == sequenceLength + 1,
             "a sample has \(sequenceLength + 1) tokens, the destination \(destination.count)")
+        let (dataset, start) = source(of: globalIndex)
+        try dataset.copyTokens(from: start, into: destination)
+        if let vocabularySize { try dataset.check(destination, from: start, vocabularySize: vocabularySize) }
+    }
+
+    /// The data set that a sample comes from, and its first token there.
+    func source(of globalIndex: UInt64) -> (dataset: any TokenDataset, start: Int) {
         let (component, index) = schedule?.assignment(of: globalIndex) ?? (0, globalIndex)
         let part = parts[component]
-        let start = position(of: index, in: part) * sequenceLength
-        try part.dataset.copyTokens(from: start, into: destination)
-        if let vocabularySize { try part.dataset.check(destination, from: start, vocabularySize: vocabularySize) }
+        return (part.dataset, position(of: index, in: part) * sequenceLength)
     }
 
     /// How many times all samples have been used up before the one at `globalIndex`.
