@@ -61,7 +61,7 @@ public struct ChaosRehearsal: Sendable {
         let folder = "\(folder)/\(name)"
         let overrides = [
             "output=\(folder)", "training.logEvery=1", "supervision.maxRestarts=100000",
-            "supervision.failuresWithoutProgress=50", "supervision.backoffSeconds=0.1",
+            "supervision.failuresWithoutProgress=50", "supervision.backoffSeconds=0",
         ]
         return LaunchedRun(
             program: program, arguments: arguments + overrides.flatMap { ["--set", $0] }, folder: folder)
