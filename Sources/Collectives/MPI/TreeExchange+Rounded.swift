@@ -1,3 +1,5 @@
+import Numerics
+
 /// Exchange of single-precision numbers that travel as bfloat16: half the bytes.
 ///
 /// Every member sends its contributions rounded and adds those that it gets, and its own unrounded ones, in single

@@ -1,7 +1,7 @@
-import Collectives
+import Numerics
 import Testing
 
-@Suite struct BFloat16Tests {
+@Suite struct BFloat16BufferTests {
     private func rounded(_ values: [Float]) -> [UInt16] {
         var bits = [UInt16](repeating: 0, count: values.count)
         bits.withUnsafeMutableBufferPointer { BFloat16.round(values, into: $0.baseAddress!, count: values.count) }
