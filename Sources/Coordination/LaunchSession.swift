@@ -146,11 +146,11 @@ actor LaunchSession {
         case (_, ExitStatus.stopped.rawValue):
             note("stopped; the same command goes on from the checkpoint")
             return Ending(status: ExitStatus.stopped.rawValue)
-        case (_, ExitStatus.badInput.rawValue), (_, ExitStatus.givenUp.rawValue):
+        case (_, ExitStatus.badInput.rawValue):
             // The workers' words are the message; ranks that met the same mistake said the same.
             var said: Set<String> = []
             for line in lastWords where said.insert(line).inserted { console.writeError(line + "\n") }
-            return Ending(status: exitCode!)
+            return Ending(status: ExitStatus.badInput.rawValue)
         case (_, nil):
             explain(failure == nil ? "\(launcher) was killed" : "the workers had to be ended", lastWords: lastWords)
             return failed(ExitStatus.failure.rawValue)

@@ -73,12 +73,8 @@ final class CheckpointSaver {
             try waitForOngoing(tells: ongoing.save.step != step && !isLast)
         }
         guard ongoing == nil, lastSavedStep != step else { return }
-        do {
+        try tolerating(isLast: isLast) {
             try begin(step: step, state: state, tensors: tensors, inBackground: !isLast && staging != nil)
-        } catch let error as ApusError {
-            // The writer fails on every rank or on none, and with the same words.
-            guard configuration.onFailure == .continue, !isLast else { throw AgreedFailure.everywhere(error) }
-            warn("\(error)\n  → training goes on, and saves again at the next step that is due")
         }
     }
 
@@ -122,10 +118,17 @@ final class CheckpointSaver {
 
     /// Takes a step of the save under way; a failure is handled as the job says.
     private func settle(_ step: (OngoingSave) throws -> CheckpointWriter.Saved?) throws {
+        try tolerating { try complete(step) }
+    }
+
+    /// Lets training go on after a save that failed, if the job says so and it is not the last.
+    ///
+    /// The writer fails on every rank or on none, and with the same words.
+    private func tolerating(isLast: Bool = false, _ body: () throws -> Void) throws {
         do {
-            try complete(step)
+            try body()
         } catch let error as ApusError {
-            guard configuration.onFailure == .continue else { throw AgreedFailure.everywhere(error) }
+            guard configuration.onFailure == .continue, !isLast else { throw AgreedFailure.everywhere(error) }
             warn("\(error)\n  → training goes on, and saves again at the next step that is due")
         }
     }

@@ -13,7 +13,7 @@ public enum StopRequest {
 
     static func listen() {
         for signal in [SIGTERM, SIGINT, SIGUSR1] {
-            Foundation.signal(signal) { _ in StopRequest.flag.store(true, ordering: .relaxed) }
+            Foundation.signal(signal) { _ in StopRequest.request() }
         }
     }
 
