@@ -1,8 +1,6 @@
-import Checkpointing
 import Foundation
 import JobConfiguration
 import Numerics
-import Observability
 
 /// Runs a job twice, once undisturbed and once while everything goes wrong, and compares what is left.
 public struct ChaosRehearsal: Sendable {
@@ -54,7 +52,7 @@ public struct ChaosRehearsal: Sendable {
         ).difference()
         return ChaosReport(
             outcomes: outcomes, difference: difference, undisturbedSeconds: quietSeconds, disturbedSeconds: seconds,
-            steps: job.training.steps, checkpointEvery: job.checkpoint.every)
+            steps: job.training.steps)
     }
 
     private func makeRun(_ name: String) -> LaunchedRun {
@@ -79,7 +77,7 @@ public struct ChaosRehearsal: Sendable {
             }
         }
         var outcomes: [Outcome] = []
-        let injector = Injector(run: run, steps: job.training.steps, patience: Self.patience)
+        let injector = Injector(run: run, patience: Self.patience)
         for fault in configuration.faults(ranks: ranks) {
             guard await injector.waitForLife() else { break }
             let outcome = await injector.inject(fault)

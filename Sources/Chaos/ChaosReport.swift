@@ -1,5 +1,5 @@
+import Checkpointing
 import Foundation
-import Observability
 
 /// What a rehearsal has shown.
 public struct ChaosReport: Sendable {
@@ -9,7 +9,6 @@ public struct ChaosReport: Sendable {
     public let undisturbedSeconds: Double
     public let disturbedSeconds: Double
     public let steps: Int
-    public let checkpointEvery: Int
 
     public var injected: Int { outcomes.count(where: \.isInjected) }
     public var survived: Int { outcomes.count(where: \.isSurvived) }
@@ -39,20 +38,14 @@ public struct ChaosReport: Sendable {
             if !those.isEmpty { rows.append(Self.row(kind.rawValue, those)) }
         }
         rows.append(Self.row("all", outcomes))
-        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        let lines = rows.map { row in
-            zip(row, widths).enumerated().map { column, cell in
-                let padding = String(repeating: " ", count: cell.1 - cell.0.count)
-                return column == 0 ? cell.0 + padding : padding + cell.0
-            }.joined(separator: "  ")
-        }
         return
-            (lines + [
+            [
+                Checkpointing.table(rows, rightAligned: Set(1..<rows[0].count)),
                 "undisturbed \(Self.number(undisturbedSeconds)) s, disturbed \(Self.number(disturbedSeconds)) s",
                 "goodput with a failure every 10 minutes, by extrapolation: \(Self.number(100 * goodput))%",
                 difference.map { "NOT identical: \($0)" }
                     ?? "identical: the losses of all \(steps) steps and the last checkpoint, bit for bit",
-            ]).joined(separator: "\n") + "\n"
+            ].joined(separator: "\n") + "\n"
     }
 
     static func line(_ outcome: Outcome) -> String {

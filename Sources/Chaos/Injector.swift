@@ -4,7 +4,6 @@ import Numerics
 /// Makes faults happen to a run, and watches how it gets over them.
 struct Injector {
     let run: LaunchedRun
-    let steps: Int
     let patience: Duration
 
     var isFinished: Bool { run.lines.contains { $0.text.hasPrefix("finished ") } }
@@ -64,7 +63,8 @@ struct Injector {
         let (workers, mark, step) = (run.workers, ContinuousClock.now, lastStep)
         guard !isFinished, let coordinator = run.coordinator, kill(coordinator, SIGKILL) == 0 else { return outcome }
         outcome.isInjected = true
-        guard await wait(patience, until: { workers.allSatisfy { !Self.runs($0.processIdentifier) } }) else {
+        guard await wait(patience, until: { workers.allSatisfy { !LaunchedProcess.isRunning($0.processIdentifier) } })
+        else {
             return outcome
         }
         outcome.detection = Self.seconds(since: mark)
@@ -116,12 +116,6 @@ struct Injector {
             outcome.recovery = (line.time - mark) / .seconds(1)
             outcome.stepsLost = Self.step(line.text).map { max(0, step - $0 + 1) } ?? 0
         }
-    }
-
-    /// A zombie runs no more; who started it has only not asked yet how it ended.
-    private static func runs(_ process: Int32) -> Bool {
-        guard let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
-        return !(status.split(separator: ")").last?.hasPrefix(" Z") ?? true)
     }
 
     private var lastStep: Int { run.lines.last { Self.step($0.text) != nil }.flatMap { Self.step($0.text) } ?? 0 }

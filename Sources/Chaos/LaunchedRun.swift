@@ -1,7 +1,7 @@
+import Checkpointing
 import Coordination
 import Foundation
 import Numerics
-import Observability
 import Subprocess
 import Supervision
 import Synchronization
@@ -86,18 +86,14 @@ final class LaunchedRun: Sendable {
     var isArmed: Bool { access(faultFile, F_OK) == 0 }
     func disarm() { unlink(faultFile) }
 
-    /// The folders of complete checkpoints, oldest first.
-    var checkpoints: [String] {
-        let folder = folder + "/checkpoints"
-        return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
-            .filter { $0.hasPrefix("step-") }.sorted { ($0.count, $0) < ($1.count, $1) }.map { "\(folder)/\($0)" }
-    }
+    /// The complete ones, oldest first.
+    var checkpoints: [CheckpointFolder.Entry] { (try? CheckpointFolder(folder + "/checkpoints").entries()) ?? [] }
 
-    /// Cuts the newest checkpoint's largest file short, or flips a bit in its middle.
+    /// Cuts the newest checkpoint's first file short, or flips a bit in its middle.
     ///
     /// - Returns: Whether there was a checkpoint, besides one to fall back on.
     func damageNewestCheckpoint(truncating: Bool) -> Bool {
-        guard checkpoints.count > 1, let newest = checkpoints.last else { return false }
+        guard checkpoints.count > 1, let newest = checkpoints.last?.path else { return false }
         let files = ((try? FileManager.default.contentsOfDirectory(atPath: newest)) ?? [])
             .filter { $0.hasSuffix(".safetensors") }.sorted()
         guard let name = files.first else { return false }

@@ -1,6 +1,5 @@
 import Checkpointing
-import Foundation
-import Numerics
+import Observability
 
 /// Compares the losses and the last checkpoints of two runs, bit for bit.
 struct RunComparison {
@@ -13,21 +12,9 @@ struct RunComparison {
         try lossDifference() ?? weightDifference()
     }
 
-    private struct Step: Decodable {
-        var kind: String
-        var step: Int?
-        var loss: Double?
-    }
-
     private func losses(_ folder: String) throws -> [Int: Double] {
-        let path = folder + "/metrics.jsonl"
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw ApusError("comparing the runs", "\(path) cannot be read", kind: .runtime)
-        }
-        let decoder = JSONDecoder()
-        let events = text.split(separator: "\n").compactMap { try? decoder.decode(Step.self, from: Data($0.utf8)) }
-        return events.filter { $0.kind == "step" }.reduce(into: [:]) { losses, event in
-            if let step = event.step { losses[step] = event.loss }
+        try MetricsLog.events(at: folder + "/metrics.jsonl").reduce(into: [:]) { losses, event in
+            if case .step(let metrics) = event { losses[metrics.step] = metrics.loss }
         }
     }
 
@@ -46,25 +33,8 @@ struct RunComparison {
         guard found.manifest.step == expected.manifest.step else {
             return "the last checkpoint is of step \(found.manifest.step), undisturbed of \(expected.manifest.step)"
         }
-        guard Set(found.manifest.tensors.keys) == Set(expected.manifest.tensors.keys) else {
-            return "the last checkpoints hold different tensors"
-        }
-        for (name, tensor) in expected.manifest.tensors.sorted(by: { $0.key < $1.key }) {
-            let first = try values(name, tensor.shape, expected)
-            let second = try values(name, tensor.shape, found)
-            let pairs = zip(first, second)
-            if let index = Array(pairs).firstIndex(where: { $0.bitPattern != $1.bitPattern }) {
-                return "element \(index) of \(name) is \(second[index]), undisturbed \(first[index])"
-            }
-        }
-        return nil
-    }
-
-    private func values(_ name: String, _ shape: [Int], _ reader: CheckpointReader) throws -> [Float] {
-        var values = [Float](repeating: 0, count: shape.reduce(1, *))
-        try values.withUnsafeMutableBufferPointer {
-            try reader.read(name, shape: shape, slice: shape.map { 0..<$0 }, into: $0.baseAddress!)
-        }
-        return values
+        let comparison = try CheckpointComparison(expected, found, tensorsOnly: true)
+        let different = comparison.tensors.first { $0.outcome != .equal }
+        return different.map { "of the last checkpoints, undisturbed and disturbed, \($0.name): \($0.outcome)" }
     }
 }

@@ -1,5 +1,5 @@
 /// Rows of cells in columns two spaces apart, each as wide as its widest cell.
-func table(_ rows: [[String]], rightAligned: Set<Int> = []) -> String {
+package func table(_ rows: [[String]], rightAligned: Set<Int> = []) -> String {
     var widths: [Int] = []
     for row in rows {
         for (column, cell) in row.enumerated() {

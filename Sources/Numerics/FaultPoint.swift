@@ -20,9 +20,6 @@ public enum FaultPoint {
     }
 
     private static let file = ProcessInfo.processInfo.environment["APUS_FAULT"]
-    private static let rank =
-        ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"].lazy
-        .compactMap { ProcessInfo.processInfo.environment[$0] }.first ?? "0"
     private static let reached = Mutex<(plan: String, count: Int)>(("", 0))
 
     @inline(__always)
@@ -35,7 +32,9 @@ public enum FaultPoint {
         guard access(file, F_OK) == 0, let data = FileManager.default.contents(atPath: file) else { return }
         let plan = String(decoding: data, as: UTF8.self)
         let words = plan.split(whereSeparator: \.isWhitespace)
-        guard words.count == 4, words[0] == rank, words[1] == place.rawValue, let wanted = Int(words[2]) else { return }
+        guard words.count == 4, Int(words[0]) == LaunchedProcess.rank ?? 0, words[1] == place.rawValue,
+            let wanted = Int(words[2])
+        else { return }
         let count = reached.withLock { reached in
             reached = reached.plan == plan ? (plan, reached.count + 1) : (plan, 1)
             return reached.count

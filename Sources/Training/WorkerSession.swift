@@ -17,7 +17,7 @@ public final class WorkerSession {
     public init(threadsPerRank: Int? = nil) throws {
         try MatrixProduct.check()
         // Before anything that may hang: the coordinator watches over the start as well.
-        heartbeats = try HeartbeatSender.start(rank: Self.launchedRank) { _ in StopRequest.request() }
+        heartbeats = try HeartbeatSender.start(rank: LaunchedProcess.rank ?? 0) { _ in StopRequest.request() }
         FaultPoint.reach(.start)
         world = try ProcessGroup.world()
         pool = ThreadPool(threadCount: 1)
@@ -28,13 +28,6 @@ public final class WorkerSession {
     public func useThreads(_ count: Int) {
         let wanted = count > 0 ? count : Self.defaultThreadCount()
         if wanted != pool.threadCount { pool = ThreadPool(threadCount: wanted) }
-    }
-
-    /// This process's rank, as its launcher says before MPI runs.
-    private static var launchedRank: Int {
-        let environment = ProcessInfo.processInfo.environment
-        return ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"].lazy
-            .compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
     }
 
     /// A bound rank has its cores to itself; unbound ranks share those of their host.

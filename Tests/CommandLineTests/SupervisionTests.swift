@@ -1,4 +1,5 @@
 import Foundation
+import Numerics
 import Supervision
 import TestSupport
 import Testing
@@ -25,11 +26,7 @@ import Testing
 
     private static func endWithin30Seconds(_ workers: [WorkerIdentity]) async throws -> Bool {
         for _ in 0..<600 {
-            let states = workers.map { worker in
-                (try? String(contentsOfFile: "/proc/\(worker.processIdentifier)/stat", encoding: .utf8))?
-                    .split(separator: ")").last?.first { $0 != " " }
-            }
-            if states.allSatisfy({ $0 == nil || $0 == "Z" }) { return true }
+            if workers.allSatisfy({ !LaunchedProcess.isRunning($0.processIdentifier) }) { return true }
             try await Task.sleep(for: .milliseconds(50))
         }
         return false

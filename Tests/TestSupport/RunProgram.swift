@@ -26,13 +26,7 @@ public struct RunningProgram: Sendable {
         if !hasEnded { send(SIGKILL) }
     }
 
-    /// It is a zombie until `run` returns.
-    private var hasEnded: Bool {
-        guard let status = try? String(contentsOfFile: "/proc/\(processIdentifier)/stat", encoding: .utf8) else {
-            return true
-        }
-        return status.split(separator: ")").last?.hasPrefix(" Z") ?? true
-    }
+    private var hasEnded: Bool { !LaunchedProcess.isRunning(processIdentifier) }
 
     /// Returns as soon as the program has written `text`; throws when it takes longer than `timeout`.
     public func waitForOutput(_ text: String, timeout: Duration = .seconds(60)) async throws {

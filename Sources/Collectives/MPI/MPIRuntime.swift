@@ -77,10 +77,9 @@ public enum MPIRuntime {
 
     /// Ends the job because a collective cannot go on: says which one it was on standard error.
     static func fail(_ problem: String) -> Never {
-        let environment = ProcessInfo.processInfo.environment
-        let rank = environment["OMPI_COMM_WORLD_RANK"] ?? environment["PMIX_RANK"]
         let call = LabelledCall.latest.map { "\($0.kind) '\($0.label)': " } ?? ""
-        FileHandle.standardError.write(Data("apus: \(rank.map { "rank \($0): " } ?? "")\(call)\(problem)\n".utf8))
+        FileHandle.standardError.write(
+            Data("apus: \(LaunchedProcess.rank.map { "rank \($0): " } ?? "")\(call)\(problem)\n".utf8))
         abort(code: 1)
     }
 
