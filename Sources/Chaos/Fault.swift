@@ -74,7 +74,7 @@ public struct ChaosConfiguration: Hashable, Sendable {
 
     /// The faults of a rehearsal on a number of ranks: the same for the same seed.
     public func faults(ranks: Int) -> [Fault] {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         func rank() -> Int { Int.random(in: 0..<ranks, using: &random) }
         func quiet() -> Double { Double.random(in: 0...longestQuiet, using: &random) }
         var faults: [Fault] = []
@@ -96,27 +96,12 @@ public struct ChaosConfiguration: Hashable, Sendable {
     }
 
     /// A place that is come to often gets a large range: any of its turns may be the one.
-    private static func count(at place: FaultPoint.Place, _ random: inout SeededGenerator) -> Int {
+    private static func count(at place: FaultPoint.Place, _ random: inout SplitMix64) -> Int {
         switch place {
         case .start, .load: 1
         case .step: Int.random(in: 1...20, using: &random)
         case .collective: Int.random(in: 1...200, using: &random)
         case .write, .synchronize, .rename: Int.random(in: 1...4, using: &random)
         }
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

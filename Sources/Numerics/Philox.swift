@@ -28,14 +28,9 @@ public enum Philox {
     }
 
     /// A key from a seed and the number of a stream; different streams of a seed are unrelated.
-    ///
-    /// The mixing is the finalizer of SplitMix64 (Steele, Lea & Flood 2014).
     @inlinable
     public static func key(seed: UInt64, stream: UInt64) -> (UInt32, UInt32) {
-        var mixed = seed &+ (stream &+ 1) &* 0x9E37_79B9_7F4A_7C15
-        mixed = (mixed ^ (mixed &>> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed &>> 27)) &* 0x94D0_49BB_1331_11EB
-        mixed ^= mixed &>> 31
+        let mixed = SplitMix64.finalize(seed &+ (stream &+ 1) &* 0x9E37_79B9_7F4A_7C15)
         return (UInt32(truncatingIfNeeded: mixed), UInt32(truncatingIfNeeded: mixed &>> 32))
     }
 }

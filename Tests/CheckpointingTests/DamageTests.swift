@@ -1,5 +1,6 @@
 import Checkpointing
 import Foundation
+import Numerics
 import TestSupport
 import Testing
 
@@ -28,7 +29,7 @@ import Testing
 
     @Test func everyFlippedByteIsFound() throws {
         try withCheckpoint { folder in
-            var generator = SeededGenerator(3)
+            var generator = SplitMix64(seed: 3)
             for file in files {
                 let url = folder.appendingPathComponent(file)
                 let original = try Data(contentsOf: url)
@@ -165,7 +166,7 @@ import Testing
     /// Manifests with random changes and a hash that fits: opened or refused, but never a crash.
     @Test func mutatedManifestsNeverCrash() throws {
         try withCheckpoint { folder in
-            var generator = SeededGenerator(4)
+            var generator = SplitMix64(seed: 4)
             let url = folder.appendingPathComponent("manifest.json")
             let trailer = #","manifestHash":""#
             let body = Array(try Data(contentsOf: url)).dropLast(trailer.utf8.count + 19)

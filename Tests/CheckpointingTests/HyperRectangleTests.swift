@@ -1,4 +1,5 @@
 import Checkpointing
+import Numerics
 import Testing
 
 @Suite struct HyperRectangleTests {
@@ -12,7 +13,7 @@ import Testing
     }
 
     @Test func runsVisitEveryCommonElementOnceInOrder() {
-        var generator = SeededGenerator(1)
+        var generator = SplitMix64(seed: 1)
         for _ in 0..<500 {
             let shape = (0..<Int.random(in: 0...4, using: &generator)).map { _ in
                 Int.random(in: 1...5, using: &generator)

@@ -1,5 +1,6 @@
 import Checkpointing
 import Foundation
+import Numerics
 import TestSupport
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
 @Suite struct RoundTripTests {
     /// Cuts a tensor at random places along random dimensions and deals the pieces to ranks.
     private func randomSlices(
-        _ tensor: SampleTensor, pieces: Int, ranks: Int, using generator: inout SeededGenerator
+        _ tensor: SampleTensor, pieces: Int, ranks: Int, using generator: inout SplitMix64
     ) -> [OwnedSlice] {
         var boxes = [tensor.whole]
         for _ in 1..<max(pieces, 1) {
@@ -30,7 +31,7 @@ import Testing
 
     @Test(arguments: [1, 2, 3, 5])
     func randomSlicingsReadAsAnyOther(ranks: Int) throws {
-        var generator = SeededGenerator(UInt64(ranks))
+        var generator = SplitMix64(seed: UInt64(ranks))
         let tensors = [
             SampleTensor("vector", [97], salt: 1), SampleTensor("matrix", [33, 20], salt: 2),
             SampleTensor("cube", [5, 6, 7], salt: 3), SampleTensor("scalar", [], salt: 4),

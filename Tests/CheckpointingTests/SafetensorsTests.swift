@@ -1,5 +1,6 @@
 import Checkpointing
 import Foundation
+import Numerics
 import TestSupport
 import Testing
 
@@ -170,7 +171,7 @@ import Testing
     /// Whatever is in a header, opening ends with a file that can be read in full or with an error.
     @Test func survivesMutatedHeaders() throws {
         try withTemporaryFolder { folder in
-            var generator = SeededGenerator(2)
+            var generator = SplitMix64(seed: 2)
             let header =
                 #"{"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":"#
                 + #"{"dtype":"I64","shape":[2],"data_offsets":[24,40]}}"#

@@ -100,7 +100,7 @@ import TokenData
 
     /// Any byte may be wrong: the answer is a refusal or tokens, and always an answer.
     @Test func randomDamageNeverCrashes() throws {
-        var generator = SplitMix(state: 5)
+        var generator = SplitMix64(seed: 5)
         try withTemporaryFolder { folder in
             let prefix = try folder.write("a", documents: [[1, 2, 3], [4], [], [5, 6]], vocabularySize: 100)
             let index = try [UInt8](Data(contentsOf: URL(fileURLWithPath: prefix + ".idx")))

@@ -1,4 +1,5 @@
 import Foundation
+import Numerics
 import TestSupport
 import Testing
 import TokenData
@@ -35,7 +36,7 @@ import TokenData
             "null",
             " ", "\"", "\\",
         ]
-        var generator = SplitMix(state: 11)
+        var generator = SplitMix64(seed: 11)
         var accepted = 0
         for _ in 0..<3_000 {
             var line = "{\"text\": \"x\""
@@ -73,18 +74,5 @@ import TokenData
             let text = message { _ = try read([path]) }
             #expect(text.contains(path) && text.contains("line 3") && text.contains(expected), "\(text)")
         }
-    }
-}
-
-/// A small generator, so that a failing test fails again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

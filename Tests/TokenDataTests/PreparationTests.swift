@@ -75,7 +75,7 @@ import Tokenization
 
     @Test func theBytesAreTheSameForAnyNumberOfThreads() throws {
         try withTemporaryFolder { folder in
-            var generator = SplitMix(state: 3)
+            var generator = SplitMix64(seed: 3)
             var lines = ""
             for index in 0..<4_000 {
                 let length = index == 1_000 ? 900_000 : Int.random(in: 1..<1_500, using: &generator)

@@ -36,7 +36,7 @@ import Tokenization
     }
 
     @Test(arguments: 2...4) func anyNumberOfThreadsGivesTheSameTokenizer(_ threads: Int) throws {
-        var random = SplitMix(seed: 11)
+        var random = SplitMix64(seed: 11)
         let words = HuggingFaceGoldens.trainingText.split { $0 == " " }
         func text(_ count: Int) -> String {
             (0..<count).map { _ in words[random.next(below: words.count)] }.joined(separator: " ")
@@ -61,7 +61,7 @@ import Tokenization
     @Test func anyBytesCanBeTrainedOn() throws {
         let pool = ThreadPool(threadCount: 2)
         let trainer = try BPETrainer(.init(vocabularySize: 300), pool: pool)
-        var random = SplitMix(seed: 3)
+        var random = SplitMix64(seed: 3)
         let bytes = (0..<20_000).map { _ in UInt8(random.next(below: 256)) }
         trainer.add(bytes)
         let tokenizer = try trainer.train()

@@ -36,7 +36,7 @@ import Tokenization
             TokenizerFile.contents(try ByteTokenizer()),
             TokenizerFile.contents(try CharacterTokenizer(characters: "abc雨".unicodeScalars)),
         ]
-        var random = SplitMix(seed: 1)
+        var random = SplitMix64(seed: 1)
         for round in 0..<3_000 {
             var bytes = files[round % files.count]
             for _ in 0...random.next(below: 3) {

@@ -67,7 +67,7 @@ import Tokenization
     func anyBytesRoundTrip(_ variant: String) throws {
         let tokenizer = try Self.document(variant).read()
         let encoder = tokenizer.makeEncoder(allowedSpecial: .all)
-        var random = SplitMix(seed: 20)
+        var random = SplitMix64(seed: 20)
         let fragments = HuggingFaceGoldens.texts.map { Array($0.utf8) }
         for round in 0..<2_000 {
             var bytes: [UInt8] = []
@@ -134,7 +134,7 @@ import Tokenization
     @Test func manyDifferentPreTokensOutgrowTheCache() throws {
         let tokenizer = try HuggingFaceDocument().read()
         let encoder = tokenizer.makeEncoder()
-        var random = SplitMix(seed: 5)
+        var random = SplitMix64(seed: 5)
         var words: [String] = []
         for _ in 0..<100_000 {
             words.append(
@@ -160,19 +160,6 @@ import Tokenization
     }
 }
 
-/// SplitMix64: the same numbers in every run.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
-    }
-
+extension SplitMix64 {
     mutating func next(below bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }

@@ -21,7 +21,7 @@ import Tokenization
 
     @Test func anySequenceGivesWhatDecodingAtOnceGives() throws {
         let tokenizer = try HuggingFaceDocument().read()
-        var random = SplitMix(seed: 9)
+        var random = SplitMix64(seed: 9)
         for _ in 0..<500 {
             let tokens = (0..<30).map { _ in Int32(random.next(below: tokenizer.vocabularySize)) }
             var decoder = StreamingDecoder(tokenizer)

@@ -30,6 +30,6 @@ package struct DocumentSplit: Sendable {
     package static func hash(_ bytes: [UInt8]) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        return Mix.finalize(hash)
+        return SplitMix64.finalize(hash)
     }
 }

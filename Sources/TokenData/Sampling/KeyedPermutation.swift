@@ -1,3 +1,5 @@
+import Numerics
+
 /// A permutation of `0..<count` that is computed, element by element, from a key: nothing is stored.
 ///
 /// A Feistel network permutes the smallest power of four that holds `count`; a result outside is put in again until it
@@ -36,15 +38,6 @@ public struct KeyedPermutation: Sendable {
 /// Mixing of 64-bit words: every bit of the arguments changes every bit of the result half of the time.
 enum Mix {
     static func combine(_ first: UInt64, _ second: UInt64) -> UInt64 {
-        finalize(first &+ finalize(second &+ 0x9E37_79B9_7F4A_7C15))
-    }
-
-    /// The output function of SplitMix64 (Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*,
-    /// 2014), with Stafford's thirteenth set of constants.
-    static func finalize(_ word: UInt64) -> UInt64 {
-        var word = word
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
+        SplitMix64.finalize(first &+ SplitMix64.finalize(second &+ 0x9E37_79B9_7F4A_7C15))
     }
 }

@@ -3,21 +3,6 @@ import Collectives
 import Foundation
 import Numerics
 
-/// Repeatable random numbers (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 /// A tensor whose every element is known: any 32 bits, NaNs among them, made from the salt and the element's index.
 struct SampleTensor {
     let name: String
@@ -39,7 +24,7 @@ struct SampleTensor {
             indices = indices.flatMap { index in range.map { index * dimension + $0 } }
         }
         return indices.map { index in
-            var generator = SeededGenerator(salt &* 1_000_003 &+ UInt64(index))
+            var generator = SplitMix64(seed: salt &* 1_000_003 &+ UInt64(index))
             return UInt32(truncatingIfNeeded: generator.next())
         }
     }
