@@ -51,8 +51,8 @@ public struct TrainingBenchmark: Sendable {
             model: model, optimizer: optimizer, seed: 1, mesh: mesh, pool: pool,
             exchange: exchange, recomputation: recomputation, determinism: determinism)
         let batch = RandomTokens(
-            vocabularySize: model.vocabularySize, batchSize: batchSize / mesh.data.size / accumulation,
-            sequenceLength: sequenceLength, firstSample: mesh.data.rank * batchSize / mesh.data.size)
+            vocabularySize: model.vocabularySize, batchSize: batchSize / mesh.configuration.batchParts / accumulation,
+            sequenceLength: sequenceLength, firstSample: mesh.batchPart * batchSize / mesh.configuration.batchParts)
         let tokensPerStep = batchSize * sequenceLength
 
         var seconds: [Double] = []

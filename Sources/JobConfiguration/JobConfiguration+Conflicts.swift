@@ -62,18 +62,18 @@ extension JobConfiguration {
 
     /// Set where the replicas' micro-batches do not fit the one tree that `determinism: topology` adds along.
     var determinismConflict: Conflict? {
-        let unit = parallelism.data * training.microBatchSize
+        let unit = parallelism.batchParts * training.microBatchSize
         let count = training.globalBatchSize / unit
         guard training.globalBatchSize % unit == 0,
-            !training.determinism.allows(microBatches: count, ranks: parallelism.data)
+            !training.determinism.allows(microBatches: count, ranks: parallelism.batchParts)
         else { return nil }
         var power = 1
         while power * 2 < count { power *= 2 }
         return Conflict(
-            "training.determinism is topology, but each of the \(parallelism.data) replicas has \(count) micro-batches in "
-                + "a step, training.globalBatchSize / (parallelism.data × training.microBatchSize) = "
-                + "\(training.globalBatchSize) / (\(parallelism.data) × \(training.microBatchSize)), and \(count) is not a "
-                + "power of two",
+            "training.determinism is topology, but each of the \(parallelism.batchParts) replicas has \(count) "
+                + "micro-batches in a step, training.globalBatchSize / (\(batchPartsFormula) × training.microBatchSize) = "
+                + "\(training.globalBatchSize) / (\(parallelism.batchParts) × \(training.microBatchSize)), and \(count) "
+                + "is not a power of two",
             "set training.globalBatchSize to \(power * unit) or \(2 * power * unit), change the others, or set "
                 + "training.determinism to fast")
     }

@@ -9,7 +9,8 @@ extension JobConfiguration {
         var job = self
         if fillsRanks {
             job.fillsRanks = false
-            job.parallelism.data = max(1, worldSize / parallelism.tensor)
+            job.parallelism.data = 1
+            job.parallelism.data = max(1, worldSize / job.parallelism.size)
         }
         try job.validate(worldSize: worldSize)
         return job
@@ -20,19 +21,21 @@ extension JobConfiguration {
     /// - Throws: `ApusError` that names both and the nearest meshes that would do.
     public func validate(worldSize: Int) throws {
         let mesh = parallelism
-        let shape = "\(mesh.data) (data) × \(mesh.tensor) (tensor) = \(mesh.size) \(mesh.size == 1 ? "rank" : "ranks")"
+        let axes = mesh.describedAxes.map { "\(mesh[$0]) (\($0.rawValue))" }.joined(separator: " × ")
+        let shape = "\(axes) = \(mesh.size) \(mesh.size == 1 ? "rank" : "ranks")"
         if mesh.size != worldSize {
             throw ApusError(
                 "checking the mesh of job '\(name)'",
                 "parallelism is \(shape), but \(worldSize) \(worldSize == 1 ? "was" : "were") started",
                 remedy: "start \(mesh.size), or \(advice(worldSize: worldSize))")
         }
-        let unit = mesh.data * training.microBatchSize
+        let unit = mesh.batchParts * training.microBatchSize
         if training.globalBatchSize % unit != 0 {
             throw ApusError(
                 "checking the mesh of job '\(name)'",
                 "parallelism is \(shape), and training.globalBatchSize, \(training.globalBatchSize), is not a multiple "
-                    + "of parallelism.data × training.microBatchSize = \(mesh.data) × \(training.microBatchSize) = \(unit)",
+                    + "of \(batchPartsFormula) × training.microBatchSize = \(mesh.batchParts) × "
+                    + "\(training.microBatchSize) = \(unit)",
                 remedy: "change the batch sizes, or \(advice(worldSize: worldSize))")
         }
         if let conflict = determinismConflict {
@@ -43,17 +46,29 @@ extension JobConfiguration {
     /// The meshes that give every one of `worldSize` ranks a part of this job, those nearest to its own first.
     public func legalMeshes(worldSize: Int) -> [MeshConfiguration] {
         guard worldSize > 0 else { return [] }
-        let meshes = (1...min(worldSize, model.heads)).filter { worldSize % $0 == 0 }.map {
-            MeshConfiguration(data: worldSize / $0, tensor: $0)
+        var fixed = parallelism
+        (fixed.data, fixed.tensor) = (1, 1)
+        guard worldSize % fixed.size == 0 else { return [] }
+        let share = worldSize / fixed.size
+        let meshes = (1...min(share, model.heads)).filter { share % $0 == 0 }.map { tensor in
+            var mesh = fixed
+            (mesh.data, mesh.tensor) = (share / tensor, tensor)
+            return mesh
         }
         let legal = meshes.filter { mesh in
             [model.heads, model.keyValueHeads, model.feedForwardSize].allSatisfy { $0 % mesh.tensor == 0 }
                 && model.vocabularySize >= mesh.tensor
-                && training.globalBatchSize % (mesh.data * training.microBatchSize) == 0
+                && training.globalBatchSize % (mesh.batchParts * training.microBatchSize) == 0
                 && training.determinism.allows(
-                    microBatches: training.globalBatchSize / (mesh.data * training.microBatchSize), ranks: mesh.data)
+                    microBatches: training.globalBatchSize / (mesh.batchParts * training.microBatchSize),
+                    ranks: mesh.batchParts)
         }
         return legal.sorted { abs($0.tensor - parallelism.tensor) < abs($1.tensor - parallelism.tensor) }
+    }
+
+    /// What cuts the global batch, for messages.
+    var batchPartsFormula: String {
+        parallelism.expert > 1 ? "parallelism.data × parallelism.expert" : "parallelism.data"
     }
 
     private func advice(worldSize: Int) -> String {

@@ -68,7 +68,7 @@ public final class ReplicaCheck {
         tileHashes.initialize(repeating: 0)
 
         let tensor = engine.mesh.tensor
-        let owner = memory.ranks[0] * tensor.size + tensor.rank
+        let owner = engine.mesh.worldRank(ofReplica: memory.ranks[0])
         let cards = world.gatherToAll(
             withUnsafeBytes(of: UInt64(owner)) { Array($0) } + Self.hostName,
             label: "copies of the parameters")

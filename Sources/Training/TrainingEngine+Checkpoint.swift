@@ -5,13 +5,13 @@ import Parallelism
 extension TrainingEngine {
     /// The tensors that this rank writes: over all ranks, every element of the parameters and moments exactly once.
     ///
-    /// Replicas share the work: parameter *i* is written by data-parallel rank *i* mod their number.
+    /// Replicas share the work: parameter *i* is written by replica *i* mod their number.
     public func ownedTensors() -> [CheckpointTensor] {
         namedBuffers(of: store.entries).enumerated().flatMap { index, entry in
             let (position, buffers) = entry
-            let dataOwner = index % mesh.data.size
-            let tensorOwner = position.isReplicated ? index / mesh.data.size % mesh.tensor.size : mesh.tensor.rank
-            guard dataOwner == mesh.data.rank, tensorOwner == mesh.tensor.rank else { return [CheckpointTensor]() }
+            let replicaOwner = index % mesh.replicas.size
+            let tensorOwner = position.isReplicated ? index / mesh.replicas.size % mesh.tensor.size : mesh.tensor.rank
+            guard replicaOwner == mesh.replicas.rank, tensorOwner == mesh.tensor.rank else { return [CheckpointTensor]() }
             return buffers.map { name, values in
                 CheckpointTensor(
                     name: name, shape: position.specification.shape, slice: position.slice.ranges,

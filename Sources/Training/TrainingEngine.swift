@@ -48,17 +48,17 @@ public final class TrainingEngine {
         let tiles = GradientNorm.tiles(
             of: layout.entries.map { .init(range: $0.range, isCounted: !$0.isReplicated || mesh.tensor.rank == 0) })
         let memory = ReplicaAreas(
-            layout, moments: configuration.momentPrecision, tiles: tiles.count, on: mesh.data)
+            layout, moments: configuration.momentPrecision, tiles: tiles.count, on: mesh.replicas)
         replicaMemory = memory.whole
         store = ParameterStore(layout, memory: memory.whole, tape: tape)
         store.initialize(seed: seed, pool: pool)
         regions = mesh.tensor.size == 1 ? UndividedRegions.shared : TensorParallelRegions(mesh.tensor)
         exchange = GradientExchange(
-            mesh.data, memory: memory.whole, tiles: tiles.map(\.range),
+            mesh.replicas, memory: memory.whole, tiles: tiles.map(\.range),
             layerStarts: decoder.firstOfLayers.map(layout.start), threads: pool.threadCount, exchangeConfiguration)
         accumulation = GradientAccumulation(determinism, of: store, on: tape)
         blocks = ExchangingExecution(exchange, after: accumulation, of: store, around: DirectExecution.shared)
-        sums = .allocate(capacity: mesh.data.size + StepVotes.Question.allCases.count)
+        sums = .allocate(capacity: mesh.replicas.size + StepVotes.Question.allCases.count)
         norm = GradientNorm(tiles: tiles, partialSums: memory.partialSums)
         let share = exchange.sharedElements
         optimizer = AdamW(
@@ -70,7 +70,7 @@ public final class TrainingEngine {
                     range: range, isDecayed: entry.specification.isDecayed, parameter: index,
                     parameterStart: entry.range.lowerBound)
             }, moments: memory.moments)
-        mesh.data.hostBarrier(label: "initial parameters")
+        mesh.replicas.hostBarrier(label: "initial parameters")
     }
 
     deinit {
@@ -125,11 +125,11 @@ public final class TrainingEngine {
         // Each loss has a place of its own, where nothing else is added to it: the ranks of a tensor-parallel group all
         // hold the replica's, and it must count once.
         let (replicas, ballots) = (
-            UnsafeMutableBufferPointer(rebasing: sums[..<mesh.data.size]),
-            UnsafeMutableBufferPointer(rebasing: sums[mesh.data.size...])
+            UnsafeMutableBufferPointer(rebasing: sums[..<mesh.replicas.size]),
+            UnsafeMutableBufferPointer(rebasing: sums[mesh.replicas.size...])
         )
         replicas.update(repeating: 0)
-        if mesh.tensor.rank == 0 { replicas[mesh.data.rank] = ReductionTree.sum(UnsafeBufferPointer(losses)) }
+        if mesh.tensor.rank == 0 { replicas[mesh.replicas.rank] = ReductionTree.sum(UnsafeBufferPointer(losses)) }
         let votes = myVotes()
         votes.write(to: ballots)
         profiled("agreement") { mesh.world.allReduce(sums, .sum, label: "loss") }
@@ -160,7 +160,7 @@ public final class TrainingEngine {
     /// Completes the sums of this rank's micro-batches, sums them over replicas, and takes their squares.
     private func exchangeGradients() {
         // A rank without peers completes a tile when it is about to be read for the norm anyway.
-        let isAlone = mesh.data.size == 1
+        let isAlone = mesh.replicas.size == 1
         if !isAlone { accumulation.finish(from: 0) }
         profiled("gradient exchange", floats: store.gradients.count) {
             exchange.sum(on: tape.pool) { [norm, exchange, accumulation] tile in

@@ -191,10 +191,10 @@ public final class TrainingRun {
 
     private func trainOneStep() throws -> TrainingEngine.StepResult {
         let microBatchSize = UInt64(job.training.microBatchSize)
-        let perRank = UInt64(job.training.globalBatchSize / mesh.data.size)
-        let first = nextSample + perRank * UInt64(mesh.data.rank)
+        let perPart = UInt64(job.training.globalBatchSize / mesh.configuration.batchParts)
+        let first = nextSample + perPart * UInt64(mesh.batchPart)
         return try engine.step(
-            microBatches: Int(perRank / microBatchSize), tokensPerStep: job.tokensPerStep, step: updates,
+            microBatches: Int(perPart / microBatchSize), tokensPerStep: job.tokensPerStep, step: updates,
             learningRate: job.optimizer.learningRate(step: step, totalSteps: job.training.steps),
             lossLimit: numericalGuard.lossLimit, votes: votes(),
             microBatch: { index in

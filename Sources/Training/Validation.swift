@@ -23,12 +23,12 @@ final class Validation {
     func loss(of engine: TrainingEngine) throws -> Double {
         // Each batch's sum has a place of its own, so that it does not matter who evaluates which.
         var sums = [Double](repeating: 0, count: (samples + microBatchSize - 1) / microBatchSize)
-        for batch in stride(from: mesh.data.rank, to: sums.count, by: mesh.data.size) {
+        for batch in stride(from: mesh.batchPart, to: sums.count, by: mesh.configuration.batchParts) {
             let first = batch * microBatchSize
             sums[batch] = engine.evaluate(
                 try loader.batch(UInt64(first)..<UInt64(min(first + microBatchSize, samples))))
         }
-        sums.withUnsafeMutableBufferPointer { mesh.data.allReduce($0, .sum, label: "validation loss") }
+        sums.withUnsafeMutableBufferPointer { mesh.replicas.allReduce($0, .sum, label: "validation loss") }
         return sums.reduce(0, +) / Double(samples * sequenceLength)
     }
 }

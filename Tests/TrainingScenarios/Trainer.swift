@@ -39,8 +39,8 @@ final class Trainer {
             recomputation: recomputation, determinism: determinism)
         self.batchSize = batchSize
         sequenceLength = model.contextLength
-        tokensPerStep = 2 * batchSize * sequenceLength * place.mesh.data.size
-        let first = 2 * batchSize * place.mesh.data.rank
+        tokensPerStep = 2 * batchSize * sequenceLength * place.mesh.configuration.batchParts
+        let first = 2 * batchSize * place.mesh.batchPart
         tokens = .allocate(capacity: 2 * batchSize * sequenceLength + 1)
         indices = .allocate(capacity: 2 * batchSize)
         for index in tokens.indices {
