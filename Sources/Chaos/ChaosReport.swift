@@ -52,6 +52,7 @@ public struct ChaosReport: Sendable {
         guard outcome.isInjected else { return "\(outcome.kind.rawValue): not injected" }
         let seen = outcome.detection.map { ", seen in \(number($0)) s" } ?? ""
         guard let recovery = outcome.recovery else { return "\(outcome.kind.rawValue)\(seen): NOT survived" }
+        if let silence = outcome.silence { return "\(outcome.kind.rawValue)\(seen): NOT survived: \(silence)" }
         return
             "\(outcome.kind.rawValue)\(seen), next step in \(number(recovery)) s, \(outcome.stepsLost ?? 0) steps lost"
     }

@@ -1,3 +1,4 @@
+import Checkpointing
 import Foundation
 import Numerics
 
@@ -27,9 +28,7 @@ struct Injector {
         case .damage(let truncates, let rank, let after):
             // There must be one to fall back on.
             _ = await wait(patience) { isFinished || run.checkpoints.count > 1 }
-            return await strike(fault, after) {
-                run.damageNewestCheckpoint(truncating: truncates) && signal(SIGKILL, to: rank)
-            }
+            return await damage(fault, after, truncates: truncates, rank: rank)
         case .killCoordinator(let after): return await killCoordinator(fault, after)
         case .point(let rank, let place, let count, let freezes):
             return await spring(fault, rank: rank, place, count: count, freezes: freezes)
@@ -48,6 +47,22 @@ struct Injector {
         let (mark, step) = (ContinuousClock.now, lastStep)
         outcome.isInjected = !isFinished && blow()
         if outcome.isInjected { await follow(&outcome, since: mark, step: step) }
+        return outcome
+    }
+
+    /// A damaged checkpoint must be named before it is passed over; unless there is a later one to go on from by then.
+    private func damage(_ fault: Fault, _ after: Double, truncates: Bool, rank: Int) async -> Outcome {
+        var damaged: CheckpointFolder.Entry?
+        let mark = run.lines.count
+        var outcome = await strike(fault, after) {
+            damaged = run.damageNewestCheckpoint(truncating: truncates)
+            return damaged != nil && signal(SIGKILL, to: rank)
+        }
+        guard outcome.recovery != nil, let damaged else { return outcome }
+        let restart = run.lines.dropFirst(mark).drop { !$0.text.hasPrefix("starting job") }
+        let isNamed = restart.contains { $0.text.contains("passed over the checkpoint \(damaged.path)") }
+        let firstStep = restart.lazy.compactMap { Self.step($0.text) }.first ?? 0
+        if !isNamed, firstStep <= damaged.step + 1 { outcome.silence = "nobody named the damaged \(damaged.path)" }
         return outcome
     }
 

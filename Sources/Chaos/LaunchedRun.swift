@@ -91,14 +91,15 @@ final class LaunchedRun: Sendable {
 
     /// Cuts the newest checkpoint's first file short, or flips a bit in its middle.
     ///
-    /// - Returns: Whether there was a checkpoint, besides one to fall back on.
-    func damageNewestCheckpoint(truncating: Bool) -> Bool {
-        guard checkpoints.count > 1, let newest = checkpoints.last?.path else { return false }
+    /// - Returns: The checkpoint; nil where there was none besides one to fall back on.
+    func damageNewestCheckpoint(truncating: Bool) -> CheckpointFolder.Entry? {
+        guard checkpoints.count > 1, let entry = checkpoints.last else { return nil }
+        let newest = entry.path
         let files = ((try? FileManager.default.contentsOfDirectory(atPath: newest)) ?? [])
             .filter { $0.hasSuffix(".safetensors") }.sorted()
-        guard let name = files.first else { return false }
+        guard let name = files.first else { return nil }
         let path = "\(newest)/\(name)"
-        guard let file = FileHandle(forUpdatingAtPath: path), let size = try? file.seekToEnd() else { return false }
+        guard let file = FileHandle(forUpdatingAtPath: path), let size = try? file.seekToEnd() else { return nil }
         do {
             if truncating {
                 try file.truncate(atOffset: size / 2)
@@ -109,8 +110,8 @@ final class LaunchedRun: Sendable {
                 try file.write(contentsOf: Data([byte ^ 0x10]))
             }
             try file.close()
-        } catch { return false }
-        return true
+        } catch { return nil }
+        return entry
     }
 
     /// Fills the file system that the run is on, if it is small, for as long as `body` runs.

@@ -10,7 +10,10 @@ public struct Outcome: Sendable {
     /// Steps that had to be done again.
     public var stepsLost: Int?
 
+    /// Set where the fault should have been told of and was not.
+    public var silence: String?
+
     init(_ kind: Fault.Kind) { self.kind = kind }
 
-    public var isSurvived: Bool { recovery != nil }
+    public var isSurvived: Bool { recovery != nil && silence == nil }
 }

@@ -151,6 +151,9 @@ actor LaunchSession {
             var said: Set<String> = []
             for line in lastWords where said.insert(line).inserted { console.writeError(line + "\n") }
             return Ending(status: ExitStatus.badInput.rawValue)
+        case (_, ExitStatus.diverged.rawValue):
+            explain("its numbers are wrong", lastWords: lastWords)
+            return Ending(status: ExitStatus.diverged.rawValue)
         case (_, nil):
             explain(failure == nil ? "\(launcher) was killed" : "the workers had to be ended", lastWords: lastWords)
             return failed(ExitStatus.failure.rawValue)

@@ -5,7 +5,13 @@ extension ExitStatus {
     public init(_ error: any Error) {
         switch error {
         case is JobError: self = .badInput
-        case let error as ApusError: self = error.kind == .badInput ? .badInput : .failure
+        case let error as ApusError:
+            self =
+                switch error.kind {
+                case .badInput: .badInput
+                case .runtime: .failure
+                case .diverged: .diverged
+                }
         default: self = .failure
         }
     }

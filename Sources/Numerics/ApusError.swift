@@ -14,6 +14,8 @@ public struct ApusError: Error, CustomStringConvertible, Hashable, Sendable {
         case badInput
         /// The machine let us down: a full disk, a lost rank, a failed system call.
         case runtime
+        /// The numbers of a run are wrong; trying again changes nothing.
+        case diverged
     }
 
     public init(_ operation: String, _ problem: String, remedy: String? = nil, kind: Kind = .badInput) {

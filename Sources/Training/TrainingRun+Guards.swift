@@ -67,7 +67,7 @@ extension TrainingRun {
                 "step \(record.step)",
                 "its numbers are wrong (\(record.cause.rawValue)), and there is no checkpoint in \(saver.folder.path) to go "
                     + "back to; the weights were not updated",
-                remedy: "save more often (checkpoint.every), or let the guards skip", kind: .runtime))
+                remedy: "save more often (checkpoint.every), or let the guards skip", kind: .diverged))
     }
 
     /// The steps of the run's checkpoints, the one to go back to first. Rank 0's word counts: others may see the folder
@@ -118,7 +118,7 @@ extension TrainingRun {
             remedy:
                 "look at its samples with apus data show JOB --sample \(samples.lowerBound)..\(samples.upperBound - 1)"
                 + "; lower optimizer.learningRate, lengthen optimizer.schedule.warmupSteps, or go on from an earlier "
-                + "checkpoint with checkpoint.resume", kind: .runtime)
+                + "checkpoint with checkpoint.resume", kind: .diverged)
     }
 }
 

@@ -37,7 +37,7 @@ struct BenchTrainCommand: ParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Share the embedding with the output projection.") var tied = true
     @Option(help: "Sequences in a step, over all ranks.") var batch = 16
     @Option(help: "Micro-batches that each replica's part of a step is cut into.") var accumulation = 1
-    @Option(help: "The order in which gradients are added: topology or fast.") var determinism = Determinism.fast
+    @Option(help: "The order in which gradients are added: topology or fast.") var determinism = Determinism.topology
     @Option(help: "MPI ranks.") var ranks = 1
     @Option(help: "Ranks that share every layer (tensor parallelism); the others are replicas.") var tensor = 1
     @Option(help: "Whether to exchange gradients during the backward pass: auto, on or off.")

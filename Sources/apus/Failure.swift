@@ -22,7 +22,7 @@ enum Failure {
     /// Prints `error: …` lines, or the help that was asked for, and exits.
     private static func report<Root: ParsableCommand>(_ error: any Error, from root: Root.Type) -> Never {
         if let error = error as? ApusError {
-            exit(with: error.kind == .badInput ? .badInput : .failure, explaining: ["\(error)"])
+            exit(with: ExitStatus(error), explaining: ["\(error)"])
         }
         if let error = error as? JobError {
             exit(with: .badInput, explaining: error.problems.map(\.description))

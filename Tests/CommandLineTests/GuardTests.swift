@@ -33,7 +33,7 @@ import TokenData
         try await withTrainingWorkspace { workspace in
             let job = try workspace.writeJob("job", .gpt2, data: ranks)
             let result = try await workspace.attempt(job, ranks: ranks, Self.diverging)
-            #expect(result.exitCode == 1, "\(result)")
+            #expect(result.exitCode == 70, "\(result)")
             #expect(result.standardError.contains("is not a finite number; the weights were not updated"))
             let events = try guarded(workspace, "job")
             #expect(words(events, "action") == ["stop"] && words(events, "cause") == ["non-finite"])
@@ -52,13 +52,26 @@ import TokenData
         }
     }
 
+    /// What a run came to once it comes to again.
+    @Test func theCoordinatorDoesNotStartADivergedRunAgain() async throws {
+        try await withTrainingWorkspace { workspace in
+            let job = try workspace.writeJob("job", .gpt2, data: 2)
+            let result = try await run(
+                "apus", ["launch", job] + Self.diverging.flatMap { ["--set", $0] }, workingDirectory: workspace.folder)
+            #expect(result.exitCode == 70, "\(result)")
+            #expect(result.standardError.contains("is not a finite number; the weights were not updated"), "\(result)")
+            #expect(!result.output.contains("restart 1"), "\(result)")
+            #expect(words(try guarded(workspace, "job"), "action") == ["stop"])
+        }
+    }
+
     @Test(arguments: [1, 2])
     func skippingGoesOnUntilTooManyInARow(_ ranks: Int) async throws {
         try await withTrainingWorkspace { workspace in
             let job = try workspace.writeJob("job", .gpt2, data: ranks)
             let result = try await workspace.attempt(
                 job, ranks: ranks, Self.diverging + ["guards.onNonFinite=skip", "guards.maxSkips=2"])
-            #expect(result.exitCode == 1, "\(result)")
+            #expect(result.exitCode == 70, "\(result)")
             #expect(result.standardError.contains("guards.maxSkips, 2, is the number of skips in a row before it"))
             let events = try guarded(workspace, "job")
             #expect(words(events, "action") == ["skip", "skip", "stop"])
@@ -77,7 +90,7 @@ import TokenData
             let result = try await workspace.attempt(
                 job, ranks: ranks,
                 Self.diverging + ["training.steps=9", "guards.onNonFinite=rollback", "guards.maxRollbacks=2"])
-            #expect(result.exitCode == 1, "\(result)")
+            #expect(result.exitCode == 70, "\(result)")
             #expect(result.standardError.contains("guards.maxRollbacks, 2, is the number of rollbacks before it"))
             let events = try guarded(workspace, "job")
             #expect(words(events, "action") == ["rollback", "rollback", "stop"])
@@ -93,7 +106,7 @@ import TokenData
         try await withTrainingWorkspace { workspace in
             let job = try workspace.writeJob("job", .gpt2)
             let result = try await workspace.attempt(job, ranks: 1, Self.diverging + ["guards.onNonFinite=rollback"])
-            #expect(result.exitCode == 1, "\(result)")
+            #expect(result.exitCode == 70, "\(result)")
             #expect(result.standardError.contains("there is no checkpoint in runs/job/checkpoints to go back to"))
         }
     }
@@ -113,7 +126,7 @@ import TokenData
                     "training.steps=9", "guards.onNonFinite=rollback", "guards.maxRollbacks=1",
                     "guards.rollbackCheckpoints=2", "checkpoint.every=3",
                 ])
-            #expect(result.exitCode == 1)
+            #expect(result.exitCode == 70)
             #expect(result.output.contains("step-000003"), "\(result)")
             #expect(numbers(try guarded(workspace, "job"), "rollbackStep") == [6])
         }
@@ -147,7 +160,7 @@ import TokenData
             #expect(try workspace.losses("recorded").count == 20)
             let stopped = try workspace.writeJob("stopped", .gpt2, dropout: 0.1)
             let result = try await workspace.attempt(stopped, ranks: 1, Self.nervous + ["guards.onSpike=stop"])
-            #expect(result.exitCode == 1)
+            #expect(result.exitCode == 70)
             #expect(result.standardError.contains("standard deviations above the mean; the weights were not updated"))
             let events = try guarded(workspace, "stopped")
             #expect(numbers(events, "step") == Array(numbers(recorded, "step").prefix(1)))
