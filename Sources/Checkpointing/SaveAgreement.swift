@@ -6,6 +6,14 @@ import Numerics
 struct SaveAgreement {
     let step: Int
     let communicator: any Communicator
+    /// What failed, in the words of an error.
+    let operation: String
+
+    init(step: Int, communicator: any Communicator, operation: String? = nil) {
+        self.step = step
+        self.communicator = communicator
+        self.operation = operation ?? "saving the checkpoint of step \(step)"
+    }
 
     private struct Report<Value: Codable>: Codable {
         var value: Value?
@@ -42,7 +50,7 @@ struct SaveAgreement {
         guard let (rank, failure) = failures.first else { return reports.compactMap(\.value) }
         let others = failures.count > 1 ? " (and \(failures.count - 1) more ranks failed)" : ""
         throw ApusError(
-            "saving the checkpoint of step \(step)", "rank \(rank) \(failure.problem ?? "failed")\(others)",
+            operation, "rank \(rank) \(failure.problem ?? "failed")\(others)",
             remedy: [failure.remedy, "checkpoints saved before are untouched"].compactMap(\.self).joined(
                 separator: "; "),
             kind: .runtime)

@@ -113,6 +113,13 @@ extension JobConfiguration {
     }
 
     private func reportCheckpointConflicts(_ context: DecodingContext) {
+        context.check(["checkpoint.localFolder", "checkpoint.localEvery"]) {
+            guard (checkpoint.localFolder == nil) != (checkpoint.localEvery == 0) else { return nil }
+            return Conflict(
+                "checkpoint.localFolder is \(checkpoint.localFolder.map { "'\($0)'" } ?? "not given"), and "
+                    + "checkpoint.localEvery is \(checkpoint.localEvery): hosts' own copies need both",
+                "give the folder that each host has for itself, and the number of steps between two copies")
+        }
         context.check(["checkpoint.keepEvery", "checkpoint.every"]) {
             guard checkpoint.every > 0, checkpoint.keepEvery % checkpoint.every != 0 else { return nil }
             return Conflict(

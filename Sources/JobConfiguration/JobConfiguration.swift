@@ -96,6 +96,11 @@ public struct CheckpointConfiguration: Hashable, Sendable {
     public var resume: Resume = .automatic
     public var mode: Mode = .asynchronous
     public var onFailure: FailurePolicy = .stop
+    /// Where each host keeps copies of its part of the state, and of its neighbour's; nil for nowhere. `{host}` stands
+    /// for the host's name.
+    public var localFolder: String?
+    /// Steps between two such copies; 0 for none.
+    public var localEvery: Int = 0
 
     public enum Mode: String, CaseIterable, Hashable, Sendable {
         /// Training goes on while a copy of the state is written; the copy takes as much memory as the state.

@@ -70,7 +70,7 @@ public final class ReplicaCheck {
         let tensor = engine.mesh.tensor
         let owner = engine.mesh.worldRank(ofReplica: memory.ranks[0])
         let cards = world.gatherToAll(
-            withUnsafeBytes(of: UInt64(owner)) { Array($0) } + Self.hostName,
+            withUnsafeBytes(of: UInt64(owner)) { Array($0) } + Array(HostRoll.hostName.utf8),
             label: "copies of the parameters")
         let owners = cards.map { card in Int(card[..<8].withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }) }
         let distinct = Set(owners).sorted()
@@ -80,14 +80,6 @@ public final class ReplicaCheck {
                 tensorRank: rank % tensor.size)
         }
         copyOfRank = owners.map { distinct.firstIndex(of: $0)! }
-    }
-
-    private static var hostName: [UInt8] {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { name in
-            name.initialize(repeating: 0)
-            gethostname(name.baseAddress!, name.count - 1)
-            return name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        }
     }
 
     deinit { tileHashes.deallocate() }

@@ -16,6 +16,17 @@ public struct RunFolders: Sendable {
         try writing { try FileManager.default.createDirectory(atPath: checkpoints, withIntermediateDirectories: true) }
     }
 
+    /// What this run is told from others by, as long as its checkpoints' folder is there.
+    func identifier() throws -> String {
+        let path = checkpoints + "/.run"
+        if let known = try? String(contentsOfFile: path, encoding: .utf8), UUID(uuidString: known) != nil {
+            return known
+        }
+        let new = UUID().uuidString
+        try writing { try new.write(toFile: path, atomically: true, encoding: .utf8) }
+        return new
+    }
+
     func write(resolvedJob yaml: String) throws {
         try writing { try yaml.write(toFile: resolvedJob, atomically: true, encoding: .utf8) }
     }

@@ -11,7 +11,9 @@ extension TrainingEngine {
             let (position, buffers) = entry
             let replicaOwner = index % mesh.replicas.size
             let tensorOwner = position.isReplicated ? index / mesh.replicas.size % mesh.tensor.size : mesh.tensor.rank
-            guard replicaOwner == mesh.replicas.rank, tensorOwner == mesh.tensor.rank else { return [CheckpointTensor]() }
+            guard replicaOwner == mesh.replicas.rank, tensorOwner == mesh.tensor.rank else {
+                return [CheckpointTensor]()
+            }
             return buffers.map { name, values in
                 CheckpointTensor(
                     name: name, shape: position.specification.shape, slice: position.slice.ranges,

@@ -1,6 +1,9 @@
+import Checkpointing
 import Collectives
 import Foundation
 import JobConfiguration
+import Numerics
+import Observability
 import Supervision
 import TokenData
 
@@ -41,5 +44,32 @@ extension TrainingRun {
         try TokenSampler(
             dataset: try TokenDatasetFile.open(paths), sequenceLength: job.training.sequenceLength,
             seed: job.seed, shuffled: isShuffled, vocabularySize: job.model.vocabularySize)
+    }
+
+    /// The second tier of checkpoints, if the job has one.
+    static func hostCopies(
+        _ job: JobConfiguration, _ folders: RunFolders, world: any Communicator
+    ) throws -> HostCopies? {
+        guard let folder = job.checkpoint.localFolder else { return nil }
+        let identifier = try world.shareFirst(on: "the run's identifier") { try folders.identifier() }
+        do {
+            return try HostCopies(folder, run: identifier, communicator: world)
+        } catch let error as ApusError { throw AgreedFailure.everywhere(error) }
+    }
+
+    /// Failing, it leaves what there was; training goes on, since the run has its own checkpoints.
+    func save(to hostCopies: HostCopies) throws {
+        let start = ContinuousClock.now
+        do {
+            let saved = try hostCopies.save(step: step, tensors: engine.ownedTensors(), state: checkpointState())
+            let seconds = (ContinuousClock.now - start) / .seconds(1)
+            reporter?.report(
+                .checkpoint(
+                    CheckpointRecord(
+                        step: step, path: saved.entry.path, seconds: seconds, bytes: saved.bytes, stallSeconds: seconds,
+                        writingSeconds: saved.writingSeconds)))
+        } catch let error as ApusError {
+            reporter?.report(.message(RunMessage(level: .warning, text: "\(error)\n  → training goes on")))
+        }
     }
 }

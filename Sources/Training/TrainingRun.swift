@@ -20,6 +20,7 @@ public final class TrainingRun {
     let training: BatchLoader
     private let validation: Validation?
     let saver: CheckpointSaver
+    private let hostCopies: HostCopies?
     /// Present where the job asks for it.
     private let replicaCheck: ReplicaCheck?
     /// Rank 0's; the other ranks are silent.
@@ -73,6 +74,8 @@ public final class TrainingRun {
             folders.checkpoints,
             retention: .init(keepLast: job.checkpoint.keepLast, keepEvery: job.checkpoint.keepEvery))
         FaultPoint.reach(.load)
+        hostCopies = try Self.hostCopies(job, folders, world: world)
+        let restored = try job.checkpoint.resume == .automatic ? hostCopies?.restore(into: checkpoints) : nil
         let (resumed, warnings) = try Self.resume(job, from: checkpoints, into: engine, world: world)
         let firstStep = resumed?.step ?? 0
         step = firstStep
@@ -102,7 +105,14 @@ public final class TrainingRun {
         if let notice = engine.exchangeNotice {
             reporter?.report(.message(RunMessage(level: .warning, text: notice)))
         }
-        for warning in warnings { reporter?.report(.message(RunMessage(level: .warning, text: warning))) }
+        if let step = restored?.step {
+            reporter?.report(
+                .message(
+                    RunMessage(level: .note, text: "the checkpoint of step \(step) is from the hosts' own copies")))
+        }
+        for warning in [restored?.warning].compactMap(\.self) + warnings {
+            reporter?.report(.message(RunMessage(level: .warning, text: warning)))
+        }
         if let replicaCheck, !replicaCheck.comparesAnything {
             reporter?.report(
                 .message(
@@ -170,6 +180,10 @@ public final class TrainingRun {
                         try WorkerStatus.during(.saving) { try save(isLast: stops) }
                     }
                 }
+            }
+            if let hostCopies, step % job.checkpoint.localEvery == 0, saver.lastSavedStep != step, !result.votes[.stop]
+            {
+                try clock.pause { try WorkerStatus.during(.saving) { try save(to: hostCopies) } }
             }
             if result.votes[.stop], !isLast {
                 reporter?.report(
@@ -260,10 +274,13 @@ public final class TrainingRun {
     private func save(isLast: Bool) throws {
         // What is saved must be good: it is what a run goes on from after a failed check.
         try checkReplicas()
-        let state = CheckpointState(
+        try saver.save(step: step, state: checkpointState(), tensors: engine.ownedTensors(), isLast: isLast)
+    }
+
+    func checkpointState() -> CheckpointState {
+        CheckpointState(
             nextSample: Int(nextSample), tokensSeen: tokensSeen, job: job.yaml,
             extra: numericalGuard.memory.map { [Self.guardKey: $0] } ?? [:])
-        try saver.save(step: step, state: state, tensors: engine.ownedTensors(), isLast: isLast)
     }
 
     private func finish(seconds: Double) {

@@ -156,6 +156,10 @@ extension CheckpointConfiguration: Section {
                 "mode", \.mode,
                 "whether training goes on while a checkpoint is written, which takes a copy of the state in memory"),
             .choice("onFailure", \.onFailure, "whether a save that fails ends the run"),
+            .optionalString(
+                "localFolder", \.localFolder,
+                "a folder that each host has for itself, for copies of its part of the state and of its neighbour's"),
+            .integer("localEvery", \.localEvery, 0...1_000_000_000, "the number of steps between two such copies"),
         ]
     }
 }
