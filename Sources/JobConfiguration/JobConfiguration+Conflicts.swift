@@ -60,24 +60,6 @@ extension JobConfiguration {
         ]) { fillsRanks ? nil : determinismConflict }
     }
 
-    /// Set where the replicas' micro-batches do not fit the one tree that `determinism: topology` adds along.
-    var determinismConflict: Conflict? {
-        let unit = parallelism.batchParts * training.microBatchSize
-        let count = training.globalBatchSize / unit
-        guard training.globalBatchSize % unit == 0,
-            !training.determinism.allows(microBatches: count, ranks: parallelism.batchParts)
-        else { return nil }
-        var power = 1
-        while power * 2 < count { power *= 2 }
-        return Conflict(
-            "training.determinism is topology, but each of the \(parallelism.batchParts) replicas has \(count) "
-                + "micro-batches in a step, training.globalBatchSize / (\(batchPartsFormula) × training.microBatchSize) = "
-                + "\(training.globalBatchSize) / (\(parallelism.batchParts) × \(training.microBatchSize)), and \(count) "
-                + "is not a power of two",
-            "set training.globalBatchSize to \(power * unit) or \(2 * power * unit), change the others, or set "
-                + "training.determinism to fast")
-    }
-
     private func reportScheduleConflicts(_ context: DecodingContext) {
         let schedule = optimizer.schedule
         let path = "optimizer.schedule"

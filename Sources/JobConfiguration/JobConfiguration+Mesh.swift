@@ -59,9 +59,10 @@ extension JobConfiguration {
             [model.heads, model.keyValueHeads, model.feedForwardSize].allSatisfy { $0 % mesh.tensor == 0 }
                 && model.vocabularySize >= mesh.tensor
                 && training.globalBatchSize % (mesh.batchParts * training.microBatchSize) == 0
-                && training.determinism.allows(
-                    microBatches: training.globalBatchSize / (mesh.batchParts * training.microBatchSize),
-                    ranks: mesh.batchParts)
+                && (training.determinism != .topology
+                    || Determinism.topology.allows(
+                        microBatches: training.globalBatchSize / (mesh.batchParts * training.microBatchSize),
+                        ranks: mesh.batchParts))
         }
         return legal.sorted { abs($0.tensor - parallelism.tensor) < abs($1.tensor - parallelism.tensor) }
     }

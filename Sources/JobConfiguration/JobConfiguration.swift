@@ -62,8 +62,8 @@ public struct TrainingConfiguration: Hashable, Sendable {
     public var sequenceLength: Int
     /// Which activations are computed again in the backward pass instead of being kept.
     public var recomputation: Recomputation = .selective
-    /// What the bits of the run depend on.
-    public var determinism: Determinism = .topology
+    /// What the bits of the run may depend on.
+    public var determinism: DeterminismPolicy = .automatic
     /// Steps between two comparisons of the copies of parameters and moments that hosts hold; 0 for none.
     public var replicaCheckEvery: Int = 0
     /// Steps between two lines of metrics.

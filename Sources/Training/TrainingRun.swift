@@ -63,7 +63,7 @@ public final class TrainingRun {
         engine = TrainingEngine(
             model: job.model, optimizer: job.optimizer, seed: job.seed, mesh: mesh, pool: pool,
             exchange: job.gradientExchange, recomputation: job.training.recomputation,
-            determinism: job.training.determinism)
+            determinism: job.determinism)
         replicaCheck = job.training.replicaCheckEvery > 0 ? ReplicaCheck(engine) : nil
         self.validation = validation.map {
             Validation(
@@ -181,7 +181,8 @@ public final class TrainingRun {
                     }
                 }
             }
-            if let hostCopies, step % job.checkpoint.localEvery == 0, saver.lastSavedStep != step, !result.votes[.stop]
+            if let hostCopies, step % job.checkpoint.localEvery == 0, saver.lastSavedStep != step, !isLast,
+                !result.votes[.stop]
             {
                 try clock.pause { try WorkerStatus.during(.saving) { try save(to: hostCopies) } }
             }

@@ -1,4 +1,5 @@
 import JobConfiguration
+import Parallelism
 import Testing
 
 @Suite struct ConflictTests {
@@ -66,7 +67,17 @@ import Testing
         let job = try load(
             ["training.determinism=topology", "parallelism.data=\(replicas)", "training.globalBatchSize=\(batchSize)"],
             tokens: 256)
-        #expect(job.training.determinism == .topology)
+        #expect(job.determinism == .topology)
+    }
+
+    @Test func topologyIsTakenWhereItFitsUnlessTheJobSaysOtherwise() throws {
+        func order(_ overrides: String...) throws -> Determinism {
+            try load(["parallelism.data=2"] + overrides, tokens: 256).determinism
+        }
+        #expect(try order("training.globalBatchSize=16") == .topology)
+        #expect(try order("training.globalBatchSize=12") == .fast)
+        #expect(try order("training.globalBatchSize=16", "parallelism.gradientExchange=bfloat16") == .fast)
+        #expect(try order("training.globalBatchSize=16", "training.determinism=fast") == .fast)
     }
 
     @Test func theRemedyOfATreeThatDoesNotFitNamesTheNearestBatches() {

@@ -15,6 +15,7 @@ import Testing
         "parallelism.data=auto", "parallelism.overlap=off", "parallelism.gradientExchange=bfloat16",
         "checkpoint.mode=synchronous", "checkpoint.onFailure=continue", "checkpoint.resume=never",
         "checkpoint.resume=runs/x y/step-000100",
+        "checkpoint={localFolder: '/dev/shm/{host}', localEvery: 5}", "training.determinism=fast",
         "optimizer.learningRate=1.2345678e-4", "optimizer.epsilon=1e-30", "model.normEpsilon=1e-6",
         "seed=18446744073709551615", "data.tokenizer=t.json", "data.validation=[a, 'b, c', '[d]']",
         "launch.hostfile=hosts", "launch.mpirunArguments=[--mca, btl, 'tcp,self', '-x', 'A=\"b\"']",

@@ -54,7 +54,8 @@ extension TrainingConfiguration: Section {
                 "which activations the backward pass computes again to save memory; the results are the same"),
             .choice(
                 "determinism", \.determinism,
-                "topology gives the same bits on any number of replicas and threads; fast on the same ones"),
+                "topology gives the same bits on any number of replicas and threads, fast on the same; auto prefers topology"
+            ),
             .integer(
                 "replicaCheckEvery", \.replicaCheckEvery, 0...1_000_000_000,
                 "the number of steps between two comparisons of the hosts' copies of the parameters; 0 for none"),
