@@ -34,9 +34,9 @@ struct Injector {
             return await spring(fault, rank: rank, place, count: count, freezes: freezes)
         case .fill(let seconds):
             var outcome = Outcome(fault.kind)
-            let mark = ContinuousClock.now
+            let (mark, step) = (ContinuousClock.now, lastStep)
             outcome.isInjected = await run.whileDiskIsFull { try? await Task.sleep(for: .seconds(seconds)) }
-            if outcome.isInjected { await follow(&outcome, since: mark, step: lastStep, detects: false) }
+            if outcome.isInjected { await follow(&outcome, since: mark, step: step, detects: false) }
             return outcome
         }
     }

@@ -44,7 +44,12 @@ extension CheckpointFolder {
                 guard parent != path else { throw error }
                 try makeDirectories(parent)
                 // Not from the start again: some file systems, such as /proc, miss a folder that is there.
-                try fileSystem.makeDirectory(path)
+                do {
+                    try fileSystem.makeDirectory(path)
+                } catch {
+                    // Another host may have been faster.
+                    guard error.code == EEXIST, try fileSystem.status(path).isDirectory else { throw error }
+                }
             default: throw error
             }
         }

@@ -9,6 +9,13 @@ public final class MetricsLog {
     public let path: String
     private let file: Int32
     private var length: off_t
+    /// Lines that a full disk did not take yet.
+    private var waiting: [UInt8] = []
+    /// Returns 0, or the error number of a write that failed; a test's may.
+    package var write: (UnsafeRawBufferPointer, Int32) -> Int32 = { StandardStream.write($0, to: $1) }
+
+    /// Lines beyond that are lost if the disk stays full.
+    private static let waitingLimit = 16 << 20
 
     /// A line of the log: when, in seconds since 1970, and what.
     struct Line: Codable {
@@ -63,17 +70,20 @@ public final class MetricsLog {
 
     deinit { close(file) }
 
-    /// Appends one line. When the disk is full, what was written of the line is taken back before the error is thrown.
+    /// Appends one line. When the disk is full, what was written of the line is taken back before the error is thrown, and
+    /// the next call tries again.
     public func append(_ event: RunEvent, at time: Date = Date()) throws {
         var line = EventCoding.encode(Line(time: (time.timeIntervalSince1970 * 1000).rounded() / 1000, event: event))
         line.append(UInt8(ascii: "\n"))
-        let status = line.withUnsafeBytes { StandardStream.write($0, to: file) }
+        if waiting.count + line.count <= Self.waitingLimit { waiting += line }
+        let status = waiting.withUnsafeBytes { write($0, file) }
         guard status == 0 else {
             let error = Self.failure("writing to", path, code: status)
             ftruncate(file, length)
             throw error
         }
-        length += off_t(line.count)
+        length += off_t(waiting.count)
+        waiting.removeAll(keepingCapacity: true)
         if event.mustReachTheDisk, fdatasync(file) != 0 { throw Self.failure("flushing", path) }
     }
 

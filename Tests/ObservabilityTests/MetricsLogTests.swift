@@ -141,4 +141,22 @@ import Testing
         #expect(words.count(where: { $0.contains("No space left on device") }) == 1)
         #expect(words.count(where: { $0.hasPrefix("step ") }) == 2)
     }
+
+    @Test func linesThatAFullDiskDidNotTakeComeLater() throws {
+        let log = try MetricsLog(path: path, resumedStep: 0)
+        let write = log.write
+        try log.append(.step(.sample(step: 1, loss: 1)))
+        log.write = { bytes, file in
+            // Half of it still fits.
+            _ = write(UnsafeRawBufferPointer(rebasing: bytes.prefix(bytes.count / 2)), file)
+            return ENOSPC
+        }
+        for step in 2...3 {
+            #expect(throws: ApusError.self) { try log.append(.step(.sample(step: step, loss: 1))) }
+            #expect(try steps() == [1])
+        }
+        log.write = write
+        try log.append(.step(.sample(step: 4, loss: 1)))
+        #expect(try steps() == [1, 2, 3, 4])
+    }
 }
