@@ -41,6 +41,13 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
     ("Checkpointing", ["Numerics", "Collectives", "Models"]),
     ("JobConfiguration", ["Models", "Optimization", "Parallelism", yams]),
     ("Observability", ["Numerics"]),
+    (
+        "Planning",
+        [
+            "Numerics", "Kernels", "Autograd", "Collectives", "Optimization", "Models", "Parallelism",
+            "JobConfiguration", "Observability",
+        ]
+    ),
     ("Supervision", ["Numerics", "Collectives", crypto]),
     (
         "Training",

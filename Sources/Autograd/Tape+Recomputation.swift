@@ -76,7 +76,7 @@ extension Tape {
         isRecording = wasRecording
         let isHandedOver = handOverGradient(from: output, to: again)
         precondition(isHandedOver, "the result of a replay must be a new tensor that needs a gradient")
-        backward(downTo: recordCount)
+        runBackward(downTo: recordCount)
         releaseTemporaries(since: start)
     }
 }

@@ -29,6 +29,8 @@ public final class Tape {
         var origin: Int32 = -1
         /// While the value is not there: the record of the operator that can compute it again, or `nobody`.
         var producer = isPresent
+        /// Of a bound tensor: the turn whose gradient is in `gradient`.
+        var turn = -1
         static let isPresent: Int32 = -1
         static let nobody: Int32 = -2
     }
@@ -43,12 +45,18 @@ public final class Tape {
         var firstSaved: Int
     }
 
-    var slots: [Slot] = []
-    private var boundCount = 0
-    private(set) var records: [Record] = []
-    private var saved: [(pointer: UnsafeMutablePointer<Float>, count: Int)] = []
-    private(set) var operatorBytes: UnsafeMutableRawBufferPointer
-    private var operatorBytesUsed = 0
+    var slots = SlotTable()
+    private var boundCount: Int { slots.bound.count }
+    var records: [Record] = []
+    var saved: [(pointer: UnsafeMutablePointer<Float>, count: Int)] = []
+    var operatorBytes: UnsafeMutableRawBufferPointer
+    var operatorBytesUsed = 0
+
+    /// Whose gradients those are that operators compute now; see `GradientTurns`.
+    public var turn = 0
+    unowned(unsafe) var turns: (any GradientTurns)?
+    /// Where linears put off the gradients of their weights, while set; see `DeferredGradients`.
+    public var deferral: DeferredGradients?
 
     public init(pool: ThreadPool, arena: Arena = Arena()) {
         self.pool = pool
@@ -69,12 +77,11 @@ public final class Tape {
     public func bind(
         _ value: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>? = nil, rows: Int, columns: Int
     ) -> Tensor {
-        precondition(slots.count == boundCount, "bind parameters before the first operator")
-        slots.append(
+        precondition(slots.made.isEmpty, "bind parameters before the first operator")
+        slots.bound.append(
             Slot(
                 value: value, gradient: gradient, count: rows * columns, requiresGradient: gradient != nil,
                 ownsValue: false, ownsGradient: false))
-        boundCount = slots.count
         return Tensor(slot: Int32(slots.count - 1), rows: rows, columns: columns)
     }
 
@@ -198,6 +205,7 @@ public final class Tape {
     public func gradientSink(_ tensor: Tensor) -> GradientSink? {
         let index = Int(tensor.slot)
         guard slots[index].requiresGradient else { return nil }
+        if let turns, index < boundCount, slots.bound[index].turn != turn { turns.begin(turn, of: index) }
         let accumulates = slots[index].hasGradient
         if slots[index].gradient == nil { slots[index].gradient = arena.allocate(slots[index].count) }
         slots[index].hasGradient = true
@@ -236,16 +244,9 @@ public final class Tape {
         }
     }
 
-    /// Moves the places of all bound gradients from one flat buffer to the same elements of another; nothing is copied.
-    public func moveGradients(from source: UnsafeMutablePointer<Float>, to destination: UnsafeMutablePointer<Float>) {
-        for index in 0..<boundCount {
-            slots[index].gradient = slots[index].gradient.map { destination + ($0 - source) }
-        }
-    }
-
     /// Begins a new sum in every bound gradient: the first contribution overwrites what is there.
     public func startGradients() {
-        for index in 0..<boundCount { slots[index].hasGradient = false }
+        for index in 0..<boundCount { slots.bound[index].hasGradient = false }
     }
 
     /// Whether a bound tensor has received a gradient since `startGradients()`; others hold stale numbers.
@@ -264,9 +265,13 @@ public final class Tape {
     /// Runs every recorded operator's backward, last first, releasing each one's memory, and leaves the tape empty.
     ///
     /// Operators that end a computation (losses) supply the first gradients themselves.
-    public func backward() { backward(downTo: 0) }
+    public func backward() {
+        runBackward()
+        reset()
+    }
 
-    func backward(downTo count: Int) {
+    /// Runs the backward of every operator behind the first `count`.
+    func runBackward(downTo count: Int = 0) {
         while records.count > count {
             let record = records[records.count - 1]
             run(record.type, at: record.offset)
@@ -275,7 +280,6 @@ public final class Tape {
             releaseSlots(from: record.firstSlot)
             releaseSaved(from: record.firstSaved)
         }
-        if count == 0 { reset() }
     }
 
     private func run<Op: Operator>(_: Op.Type, at offset: Int) {
@@ -296,14 +300,15 @@ public final class Tape {
 
     /// Releases every temporary and forgets every operator. Bound tensors stay.
     public func reset() {
-        while let record = records.popLast() { destroy(record.type, at: record.offset) }
+        while let record = records.popLast() { Self.destroy(record.type, at: record.offset, in: operatorBytes) }
         operatorBytesUsed = 0
         releaseSlots(from: boundCount)
         releaseSaved(from: 0)
     }
 
-    private func destroy<Op: Operator>(_: Op.Type, at offset: Int) {
-        (operatorBytes.baseAddress! + offset).assumingMemoryBound(to: Op.self).deinitialize(count: 1)
+    /// Ends the life of an operator that will not run backward.
+    static func destroy<Op: Operator>(_: Op.Type, at offset: Int, in bytes: UnsafeMutableRawBufferPointer) {
+        (bytes.baseAddress! + offset).assumingMemoryBound(to: Op.self).deinitialize(count: 1)
     }
 
     private func releaseSlots(from first: Int) {

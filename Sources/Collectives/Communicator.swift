@@ -27,6 +27,13 @@ public protocol Communicator: AnyObject {
     /// two ranks arrive in order.
     func send(_ buffer: UnsafeRawBufferPointer, to destination: Int, tag: Int, label: String)
     func receive(_ buffer: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String)
+    /// Begins to send and returns at once: `buffer` must stay as it is until `finish(_:)`. The other side must receive
+    /// with `startReceive`; messages of one tag between two ranks arrive in the order in which they were begun.
+    func startSend(_ buffer: UnsafeRawBufferPointer, to destination: Int, tag: Int, label: String) -> Transfer
+    /// Begins to receive and returns at once: `buffer` is not to be touched until `finish(_:)`.
+    func startReceive(_ buffer: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String) -> Transfer
+    /// Waits for a message that has begun. Each is to be finished once.
+    func finish(_ transfer: Transfer, label: String)
     /// Every rank's bytes, in rank order, on every rank; lengths may differ.
     func gatherToAll(_ bytes: [UInt8], label: String) -> [[UInt8]]
     func barrier(label: String)
@@ -46,6 +53,13 @@ public protocol Communicator: AnyObject {
     func makeReplicaSum(of memory: ReplicaMemory, threads: Int, wireFormat: WireFormat) -> ReplicaSum
     /// Waits for those ranks of the group that are on the same host.
     func hostBarrier(label: String)
+}
+
+/// A message under way, from `Communicator.startSend` or `startReceive`.
+public struct Transfer: Hashable, Sendable {
+    let isSend: Bool
+    /// The place of its requests in the `MPIGroup`.
+    let number: Int
 }
 
 /// What a rank does that shares memory with no other.

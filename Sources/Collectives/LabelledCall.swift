@@ -44,7 +44,17 @@ struct CallRecorder {
     private var waiting: UInt64 = 0
 
     mutating func begin(_ kind: CollectiveKind, label: String, bytes: Int) {
-        volume.count(kind, bytes: bytes)
+        count(kind, bytes: bytes)
+        note(kind, label: label, bytes: bytes)
+    }
+
+    /// Counts a message that is begun now and waited for later.
+    mutating func count(_ kind: CollectiveKind, bytes: Int) { volume.count(kind, bytes: bytes) }
+
+    /// Notes that the end of a message is waited for, which has been counted.
+    mutating func beginWaiting(_ kind: CollectiveKind, label: String) { note(kind, label: label, bytes: 0) }
+
+    private mutating func note(_ kind: CollectiveKind, label: String, bytes: Int) {
         LabelledCall.begin(kind, label: label, bytes: bytes)
         FaultPoint.reach(.collective)
         mark = Profiler.mark()

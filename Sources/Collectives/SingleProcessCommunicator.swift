@@ -42,6 +42,22 @@ public final class SingleProcessCommunicator: Communicator {
         preconditionFailure("receive '\(label)' from rank \(source): a group of one has no other rank")
     }
 
+    public func startSend(
+        _ buffer: UnsafeRawBufferPointer, to destination: Int, tag: Int, label: String
+    ) -> Transfer {
+        preconditionFailure("send '\(label)' to rank \(destination): a group of one has no other rank")
+    }
+
+    public func startReceive(
+        _ buffer: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String
+    ) -> Transfer {
+        preconditionFailure("receive '\(label)' from rank \(source): a group of one has no other rank")
+    }
+
+    public func finish(_ transfer: Transfer, label: String) {
+        preconditionFailure("finish '\(label)': a group of one has no messages")
+    }
+
     public func gatherToAll(_ bytes: [UInt8], label: String) -> [[UInt8]] { [bytes] }
     public func barrier(label: String) {}
     public func split(color: Int, key: Int) -> any Communicator { SingleProcessCommunicator() }

@@ -8,6 +8,7 @@ extension JobConfiguration {
         reportDeterminismConflicts(context)
         reportScheduleConflicts(context)
         reportTensorConflicts(context)
+        reportPipelineConflicts(context)
         reportCheckpointConflicts(context)
         reportGuardConflicts(context)
     }
@@ -163,7 +164,7 @@ extension DecodingContext {
 }
 
 /// "4 or 6": the multiples on both sides of a number that is none.
-private func multiplesAround(_ value: Int, of unit: Int) -> String {
+func multiplesAround(_ value: Int, of unit: Int) -> String {
     let below = value / unit * unit
     return below == 0 ? "\(unit)" : "\(below) or \(below + unit)"
 }

@@ -38,7 +38,7 @@ extension JobConfiguration {
                     + "\(training.microBatchSize) = \(unit)",
                 remedy: "change the batch sizes, or \(advice(worldSize: worldSize))")
         }
-        if let conflict = determinismConflict {
+        if let conflict = pipelineConflict ?? microBatchConflict ?? determinismConflict {
             throw ApusError("checking the mesh of job '\(name)'", conflict.message, remedy: conflict.remedy)
         }
     }
@@ -59,6 +59,7 @@ extension JobConfiguration {
             [model.heads, model.keyValueHeads, model.feedForwardSize].allSatisfy { $0 % mesh.tensor == 0 }
                 && model.vocabularySize >= mesh.tensor
                 && training.globalBatchSize % (mesh.batchParts * training.microBatchSize) == 0
+                && suits(pipelineOf: mesh)
                 && (training.determinism != .topology
                     || Determinism.topology.allows(
                         microBatches: training.globalBatchSize / (mesh.batchParts * training.microBatchSize),

@@ -20,6 +20,7 @@ public struct JobConfiguration: Hashable, Sendable {
     /// nothing until `resolved(worldSize:)` has set it.
     public var fillsRanks = false
     public var gradientExchange = GradientExchangeConfiguration()
+    public var pipeline = PipelineConfiguration()
     public var evaluation = EvaluationConfiguration()
     public var checkpoint = CheckpointConfiguration()
     public var guards = GuardsConfiguration()

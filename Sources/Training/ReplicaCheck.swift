@@ -6,16 +6,26 @@ import Parallelism
 
 /// Compares the copies of parameters and moments that ranks hold in memory of their own.
 ///
-/// Replicas compute the same bits, and so do tensor-parallel ranks for the parameters that they all have whole. A copy
-/// that differs was changed by faulty memory or a faulty core. The replicas of one host have one copy between them, which
+/// Replicas compute the same bits, and so do tensor-parallel ranks for the parameters that they all have whole, and
+/// pipeline stages for those that two of them have. A copy that differs was changed by faulty memory or a faulty core. The replicas of one host have one copy between them, which
 /// has nothing to be compared with on that host.
 public final class ReplicaCheck {
-    /// One copy of the tensors of a tensor-parallel rank.
+    /// One copy of the tensors of a tensor-parallel rank of a pipeline stage.
     struct Copy: Hashable {
         /// The first rank of the world that has it.
         var rank: Int
         var host: String
         var tensorRank: Int
+        var stage: Int
+    }
+
+    /// A tensor of the model or its optimizer.
+    struct Subject: Hashable {
+        var name: String
+        /// Whether all tensor-parallel ranks hold it whole.
+        var isReplicated: Bool
+        /// The pipeline stages that hold it.
+        var stages: [Int]
     }
 
     /// What this rank hashes of a copy: a piece of a tensor.
@@ -27,9 +37,8 @@ public final class ReplicaCheck {
 
     private let world: any Communicator
     private let pool: ThreadPool
-    private let names: [String]
-    /// Whether all tensor-parallel ranks hold a tensor whole.
-    private let isReplicated: [Bool]
+    /// Those of all stages.
+    private let subjects: [Subject]
     private let tiles: [Tile]
     private let tileHashes: UnsafeMutableBufferPointer<UInt64>
     private let copies: [Copy]
@@ -41,33 +50,31 @@ public final class ReplicaCheck {
     public init(_ engine: TrainingEngine) {
         world = engine.mesh.world
         pool = engine.tape.pool
-        var names: [String] = []
-        var isReplicated: [Bool] = []
+        let subjects = engine.tensorsOfAllStages
+        self.subjects = subjects
+        let numbers = Dictionary(uniqueKeysWithValues: subjects.enumerated().map { ($1.name, $0) })
         var tiles: [Tile] = []
         let memory = engine.replicaMemory
-        for (entry, buffers) in engine.namedBuffers(of: engine.store.entries) {
+        for (_, buffers) in engine.namedBuffers(of: engine.store.entries) {
             for (name, values) in buffers {
+                let number = numbers[name]!
                 let bytes = values.bytes
                 for (index, start) in stride(from: 0, to: bytes.count, by: Self.tileBytes).enumerated() {
                     tiles.append(
                         Tile(
-                            tensor: names.count,
+                            tensor: number,
                             bytes: UnsafeRawBufferPointer(
                                 rebasing: bytes[start..<min(start + Self.tileBytes, bytes.count)]),
-                            seed: UInt64(names.count) << 32 | UInt64(index)))
+                            seed: UInt64(number) << 32 | UInt64(index)))
                 }
-                names.append(name)
-                isReplicated.append(entry.isReplicated)
             }
         }
-        self.names = names
-        self.isReplicated = isReplicated
         // Those who have a copy in common share the work.
         self.tiles = tiles.indices.filter { $0 % memory.sharerCount == memory.index }.map { tiles[$0] }
         tileHashes = .allocate(capacity: self.tiles.count)
         tileHashes.initialize(repeating: 0)
 
-        let tensor = engine.mesh.tensor
+        let mesh = engine.mesh.configuration
         let owner = engine.mesh.worldRank(ofReplica: memory.ranks[0])
         let cards = world.gatherToAll(
             withUnsafeBytes(of: UInt64(owner)) { Array($0) } + Array(HostRoll.hostName.utf8),
@@ -77,7 +84,7 @@ public final class ReplicaCheck {
         copies = distinct.map { rank in
             Copy(
                 rank: rank, host: String(decoding: cards[rank].dropFirst(8), as: UTF8.self),
-                tensorRank: rank % tensor.size)
+                tensorRank: mesh.coordinate(.tensor, of: rank), stage: mesh.coordinate(.pipeline, of: rank))
         }
         copyOfRank = owners.map { distinct.firstIndex(of: $0)! }
     }
@@ -86,9 +93,7 @@ public final class ReplicaCheck {
 
     /// Whether there is anything that two copies have in common. The same on every rank.
     public var comparesAnything: Bool {
-        names.indices.contains { tensor in
-            ReplicaVerdict.holders(of: isReplicated[tensor], copies).contains { $0.count > 1 }
-        }
+        subjects.contains { subject in ReplicaVerdict.holders(of: subject, copies).contains { $0.count > 1 } }
     }
 
     /// Compares all copies as they are now, between two updates; the same verdict on every rank, nil where all is well.
@@ -98,16 +103,28 @@ public final class ReplicaCheck {
             tileHashes[tile] = XXH64.hash(tiles[tile].bytes, seed: tiles[tile].seed)
         }
         // Sums of hashes do not depend on who hashed which tile.
-        var hashes = [UInt64](repeating: 0, count: names.count)
+        var hashes = [UInt64](repeating: 0, count: subjects.count)
         for (tile, hash) in zip(tiles, tileHashes) { hashes[tile.tensor] &+= hash }
-        var digests: [UInt64] = [0, 0]
-        for (tensor, hash) in hashes.enumerated() { digests[isReplicated[tensor] ? 1 : 0] &+= hash }
         // Tensor by tensor only where it is worth it.
-        let isSame =
-            ReplicaVerdict(
-                names: ["parts", "whole"], isReplicated: [false, true], copies: copies, hashes: gather(digests)) == nil
-        return isSame
-            ? nil : ReplicaVerdict(names: names, isReplicated: isReplicated, copies: copies, hashes: gather(hashes))
+        let digest = digest(hashes)
+        guard ReplicaVerdict(digest.map(\.subject), copies: copies, hashes: gather(digest.map(\.hash))) != nil else {
+            return nil
+        }
+        return ReplicaVerdict(subjects, copies: copies, hashes: gather(hashes))
+    }
+
+    /// Sums of the hashes of tensors that are held alike.
+    private func digest(_ hashes: [UInt64]) -> [(subject: Subject, hash: UInt64)] {
+        var sums: [Subject: UInt64] = [:]
+        for (subject, hash) in zip(subjects, hashes) {
+            let kind = Subject(name: "", isReplicated: subject.isReplicated, stages: subject.stages)
+            sums[kind, default: 0] &+= hash
+        }
+        // All ranks have all kinds, in one order.
+        return sums.sorted {
+            ($0.key.isReplicated ? 1 : 0, $0.key.stages.map(String.init).joined(separator: " "))
+                < ($1.key.isReplicated ? 1 : 0, $1.key.stages.map(String.init).joined(separator: " "))
+        }.map { (subject: $0.key, hash: $0.value) }
     }
 
     /// Each copy's hashes: the sums of what its sharers have.

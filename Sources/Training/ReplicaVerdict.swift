@@ -14,21 +14,19 @@ public struct ReplicaVerdict: Hashable {
 
     /// nil where all copies are the same.
     ///
-    /// - Parameters:
-    ///   - isReplicated: For each tensor whether all copies hold the same part of it, or those of a tensor-parallel rank.
-    ///   - hashes: For each copy those of the tensors.
-    init?(names: [String], isReplicated: [Bool], copies: [ReplicaCheck.Copy], hashes: [[UInt64]]) {
+    /// - Parameter hashes: For each copy those of the tensors; of one that it does not hold it says nothing.
+    init?(_ subjects: [ReplicaCheck.Subject], copies: [ReplicaCheck.Copy], hashes: [[UInt64]]) {
         var findings: [Finding] = []
-        for (tensor, name) in names.enumerated() {
-            for holders in Self.holders(of: isReplicated[tensor], copies) {
+        for (tensor, subject) in subjects.enumerated() {
+            for holders in Self.holders(of: subject, copies) {
                 guard let (suspects, isCertain) = Self.suspects(among: holders, { hashes[$0][tensor] }) else {
                     continue
                 }
                 let odd = suspects.map { copies[$0] }
                 if let index = findings.firstIndex(where: { $0.suspects == odd && $0.isCertain == isCertain }) {
-                    findings[index].tensors.append(name)
+                    findings[index].tensors.append(subject.name)
                 } else {
-                    findings.append(Finding(suspects: odd, isCertain: isCertain, tensors: [name]))
+                    findings.append(Finding(suspects: odd, isCertain: isCertain, tensors: [subject.name]))
                 }
             }
         }
@@ -37,11 +35,11 @@ public struct ReplicaVerdict: Hashable {
     }
 
     /// Sets of copies that must be equal in a tensor.
-    static func holders(of isReplicated: Bool, _ copies: [ReplicaCheck.Copy]) -> [[Int]] {
-        isReplicated
-            ? [Array(copies.indices)]
-            : Array(
-                Dictionary(grouping: copies.indices) { copies[$0].tensorRank }.sorted { $0.key < $1.key }.map(\.value))
+    static func holders(of subject: ReplicaCheck.Subject, _ copies: [ReplicaCheck.Copy]) -> [[Int]] {
+        let holders = copies.indices.filter { subject.stages.contains(copies[$0].stage) }
+        return subject.isReplicated
+            ? [holders]
+            : Array(Dictionary(grouping: holders) { copies[$0].tensorRank }.sorted { $0.key < $1.key }.map(\.value))
     }
 
     private static func suspects(

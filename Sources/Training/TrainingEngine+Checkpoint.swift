@@ -5,10 +5,12 @@ import Parallelism
 extension TrainingEngine {
     /// The tensors that this rank writes: over all ranks, every element of the parameters and moments exactly once.
     ///
-    /// Replicas share the work: parameter *i* is written by replica *i* mod their number.
+    /// Replicas share the work: parameter *i* is written by replica *i* mod their number. A parameter of two pipeline
+    /// stages is the first one's.
     public func ownedTensors() -> [CheckpointTensor] {
         namedBuffers(of: store.entries).enumerated().flatMap { index, entry in
             let (position, buffers) = entry
+            guard !position.isCopy else { return [CheckpointTensor]() }
             let replicaOwner = index % mesh.replicas.size
             let tensorOwner = position.isReplicated ? index / mesh.replicas.size % mesh.tensor.size : mesh.tensor.rank
             guard replicaOwner == mesh.replicas.rank, tensorOwner == mesh.tensor.rank else {
@@ -38,15 +40,33 @@ extension TrainingEngine {
         of entries: [ParameterStore.Entry]
     ) -> [(ParameterStore.Entry, [(String, FloatBuffer)])] {
         entries.map { entry in
-            let name = entry.specification.name
+            let names = Self.tensorNames(of: entry.specification.name)
             return (
                 entry,
                 [
-                    ("model/\(name)", .float32(store.values(of: entry))),
-                    ("optimizer/firstMoment/\(name)", optimizer.firstMoment[entry.range]),
-                    ("optimizer/secondMoment/\(name)", optimizer.secondMoment[entry.range]),
+                    (names[0], .float32(store.values(of: entry))),
+                    (names[1], optimizer.firstMoment[entry.range]),
+                    (names[2], optimizer.secondMoment[entry.range]),
                 ]
             )
+        }
+    }
+
+    /// What a parameter and its moments are called in checkpoints.
+    private static func tensorNames(of parameter: String) -> [String] {
+        ["model/\(parameter)", "optimizer/firstMoment/\(parameter)", "optimizer/secondMoment/\(parameter)"]
+    }
+
+    /// The tensors of all pipeline stages, in one order on every rank.
+    var tensorsOfAllStages: [ReplicaCheck.Subject] {
+        let holders = pipeline.partition.holders(of: decoder, stages: mesh[.pipeline].size)
+        let plan = ShardingPlan(tensorRank: mesh.tensor.rank, tensorSize: mesh.tensor.size)
+        return zip(decoder.declarations.stacks, holders).flatMap { stack, stages in
+            stack.flatMap { parameter in
+                Self.tensorNames(of: parameter.name).map {
+                    ReplicaCheck.Subject(name: $0, isReplicated: plan.isReplicated(parameter), stages: stages)
+                }
+            }
         }
     }
 }

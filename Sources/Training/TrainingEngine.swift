@@ -21,8 +21,10 @@ public final class TrainingEngine {
     let replicaMemory: ReplicaMemory
     private let exchange: GradientExchange
     private let accumulation: GradientAccumulation
+    let pipeline: PipelineStage
+    private let tied: TiedGradients
     private let blocks: any BlockExecution
-    private let norm: GradientNorm
+    private let norm: PipelineNorm
     private let regions: any TensorRegions
     private let seed: UInt64
     private let recomputation: Recomputation
@@ -32,10 +34,13 @@ public final class TrainingEngine {
     private var losses = UnsafeMutableBufferPointer<Double>(start: nil, count: 0)
 
     /// Collective over the mesh. Parameters hold their initial values.
+    ///
+    /// - Parameter sequenceLength: Tokens of the sequences to come, for sharing out blocks; the context's unless given.
     public init(
         model: ModelConfiguration, optimizer configuration: OptimizerConfiguration, seed: UInt64, mesh: Mesh,
         pool: ThreadPool, exchange exchangeConfiguration: GradientExchangeConfiguration = .init(),
-        recomputation: Recomputation = .selective, determinism: Determinism = .fast
+        recomputation: Recomputation = .selective, determinism: Determinism = .fast,
+        pipeline pipelineConfiguration: PipelineConfiguration = .init(), sequenceLength: Int? = nil
     ) {
         decoder = Decoder(model)
         self.mesh = mesh
@@ -43,10 +48,14 @@ public final class TrainingEngine {
         self.recomputation = recomputation
         tape = Tape(pool: pool)
         let plan = ShardingPlan(tensorRank: mesh.tensor.rank, tensorSize: mesh.tensor.size)
-        let layout = FlatLayout(decoder.declarations, plan: plan)
-        // Parts of split parameters add up over tensor-parallel ranks; replicated parameters must count once.
-        let tiles = GradientNorm.tiles(
-            of: layout.entries.map { .init(range: $0.range, isCounted: !$0.isReplicated || mesh.tensor.rank == 0) })
+        let stages = mesh[.pipeline]
+        let pipelineConfiguration = stages.size == 1 ? PipelineConfiguration() : pipelineConfiguration
+        let partition = ModelPartition(
+            decoder, parts: stages.size * pipelineConfiguration.virtualStages,
+            sequenceLength: sequenceLength ?? model.contextLength)
+        let held = HeldParameters(partition.holders(of: decoder, stages: stages.size), stage: stages.rank)
+        let layout = FlatLayout(decoder.declarations, plan: plan, holding: held)
+        let tiles = PipelineNorm.tiles(of: layout, tensorRank: mesh.tensor.rank)
         let memory = ReplicaAreas(
             layout, moments: configuration.momentPrecision, tiles: tiles.count, on: mesh.replicas)
         replicaMemory = memory.whole
@@ -55,11 +64,17 @@ public final class TrainingEngine {
         regions = mesh.tensor.size == 1 ? UndividedRegions.shared : TensorParallelRegions(mesh.tensor)
         exchange = GradientExchange(
             mesh.replicas, memory: memory.whole, tiles: tiles.map(\.range),
-            layerStarts: decoder.firstOfLayers.map(layout.start), threads: pool.threadCount, exchangeConfiguration)
+            layerStarts: decoder.firstOfLayers.filter(store.bindings.contains).map(layout.start),
+            threads: pool.threadCount, exchangeConfiguration)
         accumulation = GradientAccumulation(determinism, of: store, on: tape)
+        pipeline = PipelineStage(
+            decoder, partition, pipelineConfiguration, peers: stages, tape: tape, accumulation: accumulation)
+        tied = TiedGradients(held, of: store, between: stages)
         blocks = ExchangingExecution(exchange, after: accumulation, of: store, around: DirectExecution.shared)
         sums = .allocate(capacity: mesh.replicas.size + StepVotes.Question.allCases.count)
-        norm = GradientNorm(tiles: tiles, partialSums: memory.partialSums)
+        norm = PipelineNorm(
+            tiles: tiles, partialSums: memory.partialSums, of: layout,
+            whole: FlatLayout(decoder.declarations, plan: plan), over: stages)
         let share = exchange.sharedElements
         optimizer = AdamW(
             configuration, count: layout.count,
@@ -97,7 +112,8 @@ public final class TrainingEngine {
     /// Where the loss or the gradients are not finite, on any rank, or the loss is above the limit, no rank updates
     /// anything.
     /// - Parameters:
-    ///   - microBatches: How many micro-batches this rank has in the step, and how each is obtained.
+    ///   - microBatches: How many micro-batches this rank has in the step, and how each is obtained; it must stay where
+    ///     it is until the end of the step.
     ///   - tokensPerStep: Tokens of the global batch, over which the loss is averaged.
     ///   - step: Updates made so far, for Adam's bias correction.
     ///   - lossLimit: The largest mean loss with which weights are updated; the same on all ranks.
@@ -110,26 +126,21 @@ public final class TrainingEngine {
         defer { Profiler.record(since: start, .step, "step", pool: tape.pool) }
         tape.isRecording = true
         makeRoom(microBatches: count)
-        for index in 0..<count {
-            let batch = try profiled("data") { try microBatch(index) }
-            accumulation.begin(microBatch: index, of: count)
-            losses[index] = profiled("forward") {
-                decoder.loss(batch, scale: 1 / Float(tokensPerStep), context(for: batch))
-            }
-            if index == count - 1 { exchange.beginLastPass() }
-            profiled("backward") { tape.backward() }
-            accumulation.end(microBatch: index, of: count)
-        }
+        try pipeline.run(
+            microBatches: count, lossScale: 1 / Float(tokensPerStep), losses: losses, context: context(for:),
+            willComplete: exchange.beginLastPass, microBatch: microBatch)
         exchangeGradients()
 
         // Each loss has a place of its own, where nothing else is added to it: the ranks of a tensor-parallel group all
-        // hold the replica's, and it must count once.
+        // hold the replica's, and it must count once; of a pipeline only the last stage has it.
         let (replicas, ballots) = (
             UnsafeMutableBufferPointer(rebasing: sums[..<mesh.replicas.size]),
             UnsafeMutableBufferPointer(rebasing: sums[mesh.replicas.size...])
         )
         replicas.update(repeating: 0)
-        if mesh.tensor.rank == 0 { replicas[mesh.replicas.rank] = ReductionTree.sum(UnsafeBufferPointer(losses)) }
+        if mesh.tensor.rank == 0, pipeline.isLast {
+            replicas[mesh.replicas.rank] = ReductionTree.sum(UnsafeBufferPointer(losses))
+        }
         let votes = myVotes()
         votes.write(to: ballots)
         profiled("agreement") { mesh.world.allReduce(sums, .sum, label: "loss") }
@@ -160,8 +171,9 @@ public final class TrainingEngine {
     /// Completes the sums of this rank's micro-batches, sums them over replicas, and takes their squares.
     private func exchangeGradients() {
         // A rank without peers completes a tile when it is about to be read for the norm anyway.
-        let isAlone = mesh.replicas.size == 1
+        let isAlone = mesh.replicas.size == 1 && tied.isEmpty
         if !isAlone { accumulation.finish(from: 0) }
+        if !tied.isEmpty { profiled("tied gradients") { tied.sum() } }
         profiled("gradient exchange", floats: store.gradients.count) {
             exchange.sum(on: tape.pool) { [norm, exchange, accumulation] tile in
                 if isAlone { accumulation.finish(norm.tiles[tile].range) }
@@ -187,15 +199,11 @@ public final class TrainingEngine {
         return square[0].squareRoot()
     }
 
-    /// Sum over the batch of each token's loss, without gradients.
-    public func evaluate(_ batch: TokenBatch) -> Double {
-        tape.isRecording = false
-        defer {
-            tape.reset()
-            tape.isRecording = true
-        }
-        return decoder.loss(batch, scale: 1, context(for: nil))
-    }
+    /// Sum over the batch of each token's loss, without gradients; of a pipeline on the last stage, and 0 on the others.
+    /// Collective over the ranks that share the batch.
+    public func evaluate(_ batch: TokenBatch) -> Double { pipeline.evaluate(batch, context(for: nil)) }
+
+    private func context(for batch: TokenBatch) -> ForwardContext { context(for: batch as TokenBatch?) }
 
     private func context(for batch: TokenBatch?) -> ForwardContext {
         var dropout: DropoutSource?

@@ -22,11 +22,12 @@ extension TrainingRun {
 
     /// Opens the job's shards and checks them against the model.
     static func openData(_ job: JobConfiguration) throws -> (training: BatchLoader, validation: BatchLoader?) {
-        func loader(_ sampler: TokenSampler) -> BatchLoader {
+        func loader(_ sampler: TokenSampler, capacity: Int = 1) -> BatchLoader {
             BatchLoader(
-                sampler, sequenceLength: job.training.sequenceLength, microBatchSize: job.training.microBatchSize)
+                sampler, sequenceLength: job.training.sequenceLength, microBatchSize: job.training.microBatchSize,
+                capacity: capacity)
         }
-        let training = loader(try trainingSampler(of: job))
+        let training = loader(try trainingSampler(of: job), capacity: job.microBatches)
         let validation =
             job.data.validation.isEmpty
             ? nil : loader(try sampler(job.data.validation, of: job, isShuffled: false))

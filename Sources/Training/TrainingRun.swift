@@ -63,7 +63,7 @@ public final class TrainingRun {
         engine = TrainingEngine(
             model: job.model, optimizer: job.optimizer, seed: job.seed, mesh: mesh, pool: pool,
             exchange: job.gradientExchange, recomputation: job.training.recomputation,
-            determinism: job.determinism)
+            determinism: job.determinism, pipeline: job.pipeline, sequenceLength: job.training.sequenceLength)
         replicaCheck = job.training.replicaCheckEvery > 0 ? ReplicaCheck(engine) : nil
         self.validation = validation.map {
             Validation(

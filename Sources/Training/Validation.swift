@@ -28,7 +28,11 @@ final class Validation {
             sums[batch] = engine.evaluate(
                 try loader.batch(UInt64(first)..<UInt64(min(first + microBatchSize, samples))))
         }
-        sums.withUnsafeMutableBufferPointer { mesh.replicas.allReduce($0, .sum, label: "validation loss") }
+        sums.withUnsafeMutableBufferPointer {
+            mesh.replicas.allReduce($0, .sum, label: "validation loss")
+            // Only the last stage of a pipeline has losses.
+            mesh[.pipeline].allReduce($0, .sum, label: "validation loss of the stages")
+        }
         return sums.reduce(0, +) / Double(samples * sequenceLength)
     }
 }

@@ -6,7 +6,8 @@ struct Apus: AsyncParsableCommand {
         commandName: "apus",
         abstract: "Train transformers across MPI processes.",
         subcommands: [
-            TokenizerCommand.self, PrepareCommand.self, LaunchCommand.self, WorkerCommand.self, GenerateCommand.self,
+            TokenizerCommand.self, PrepareCommand.self, PlanCommand.self, LaunchCommand.self, WorkerCommand.self,
+            GenerateCommand.self,
             CheckpointCommand.self, DataCommand.self, ConfigCommand.self, BenchCommand.self, ChaosCommand.self,
             DoctorCommand.self,
         ])

@@ -61,8 +61,9 @@ private func summary(of job: JobConfiguration) -> [String] {
     let tokens = Double(job.tokensPerStep) * Double(job.training.steps)
     let ranks =
         job.fillsRanks
-        ? "as many as are started, in groups of \(job.parallelism.tensor)"
-        : "\(job.parallelism.data) (data) × \(job.parallelism.tensor) (tensor) = \(job.parallelism.size)"
+        ? "as many as are started, in groups of \(job.parallelism.size)"
+        : job.parallelism.describedAxes.map { "\(job.parallelism[$0]) (\($0.rawValue))" }.joined(separator: " × ")
+            + " = \(job.parallelism.size)"
     return [
         "parameters: \(grouped(job.model.parameterCount))",
         "ranks: \(ranks)",

@@ -36,6 +36,7 @@ private func checkAll(_ subject: Subject, counts: [Int], rounds: Int) {
         checkReductions(subject, count: count, of: Int64.self) { subject.communicator.allReduce($0, $1, label: $2) }
         checkParts(subject, part: count)
         checkMessages(subject, bytes: count * 4 + 3)
+        checkMessagesUnderWay(subject, bytes: count * 4 + 3)
     }
     checkNaN(subject)
     checkGatherToAll(subject)

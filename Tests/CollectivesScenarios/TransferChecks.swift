@@ -56,6 +56,45 @@ func checkMessages(_ subject: Subject, bytes: Int) {
     subject.expect("ring of messages", received) { byte((rank + size - 1) % size, $0) }
 }
 
+/// Messages that are begun, several of a tag at a time and in both directions round the ring, and waited for later.
+func checkMessagesUnderWay(_ subject: Subject, bytes: Int) {
+    let communicator = subject.communicator
+    let (rank, size) = (subject.rank, subject.size)
+    guard size > 1 else { return }
+    func byte(_ rank: Int, _ message: Int, _ index: Int) -> UInt8 {
+        UInt8(truncatingIfNeeded: (rank + 1) * 37 + message * 5 + index * 11)
+    }
+    let (next, last) = ((rank + 1) % size, (rank + size - 1) % size)
+    let count = 3
+    let received = (0..<2 * count).map { _ in UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 16) }
+    let sent = (0..<2 * count).map { message in
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 16)
+        for index in 0..<bytes { buffer[index] = byte(rank, message, index) }
+        return buffer
+    }
+    defer { for buffer in received + sent { buffer.deallocate() } }
+    func peers(_ message: Int) -> (to: Int, from: Int) { message < count ? (next, last) : (last, next) }
+    var transfers: [Transfer] = []
+    for message in 0..<2 * count {
+        transfers.append(
+            communicator.startReceive(
+                received[message], from: peers(message).from, tag: message / count, label: "under way"))
+    }
+    for message in 0..<2 * count {
+        transfers.append(
+            communicator.startSend(
+                UnsafeRawBufferPointer(sent[message]), to: peers(message).to, tag: message / count,
+                label: "under way"))
+    }
+    // The order in which they are waited for does not matter.
+    for transfer in transfers.reversed() { communicator.finish(transfer, label: "under way") }
+    for message in 0..<2 * count {
+        subject.expect("message \(message) under way", received[message]) {
+            byte(peers(message).from, message, $0)
+        }
+    }
+}
+
 /// Lengths that differ, nothing among them.
 func checkGatherToAll(_ subject: Subject) {
     func bytes(_ rank: Int) -> [UInt8] { (0..<rank * 1_237).map { UInt8(truncatingIfNeeded: $0 * 7 + rank) } }

@@ -30,6 +30,29 @@ func countAllocations(_ place: Place, traces: Bool) {
     }
 }
 
+/// The same for every schedule of a pipeline along which all ranks are.
+///
+/// Recordings trade places with each other until all are as large as the largest: four steps.
+func countPipelineAllocations(_ place: Place, traces: Bool) {
+    if traces { showAllocation() }
+    for (name, model, batchSize) in models.prefix(2) {
+        var model = model
+        model.layers = 4
+        for kind in PipelineSchedule.Kind.allCases {
+            let trainer = Trainer(
+                model, batchSize: batchSize, determinism: .topology,
+                pipeline: PipelineConfiguration(schedule: kind, virtualStages: kind == .interleaved ? 2 : 1), on: place)
+            for _ in 0..<4 { _ = trainer.step() }
+            AllocationCounter.onAllocation = traces ? showAllocation : nil
+            let (allocations, faults) = (AllocationCounter.count, pageFaults())
+            for _ in 0..<6 { _ = trainer.step() }
+            let (allocationsAfter, faultsAfter) = (AllocationCounter.count, pageFaults())
+            AllocationCounter.onAllocation = nil
+            report("\(name), \(kind)", allocationsAfter - allocations, faultsAfter - faults, place)
+        }
+    }
+}
+
 private func report(_ name: String, _ allocations: Int, _ faults: Int, _ place: Place) {
     var counts: [Int64] = [Int64(allocations), Int64(faults)]
     counts.withUnsafeMutableBufferPointer { place.mesh.world.allReduce($0, .max, label: "counts") }

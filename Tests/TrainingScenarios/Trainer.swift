@@ -32,11 +32,12 @@ final class Trainer {
     /// - Parameter batchSize: sequences in a micro-batch.
     init(
         _ model: ModelConfiguration, batchSize: Int, optimizer: OptimizerConfiguration = OptimizerConfiguration(),
-        recomputation: Recomputation = .selective, determinism: Determinism = .fast, on place: Place
+        recomputation: Recomputation = .selective, determinism: Determinism = .fast,
+        pipeline: PipelineConfiguration = .init(), on place: Place
     ) {
         engine = TrainingEngine(
             model: model, optimizer: optimizer, seed: 1, mesh: place.mesh, pool: place.pool,
-            recomputation: recomputation, determinism: determinism)
+            recomputation: recomputation, determinism: determinism, pipeline: pipeline)
         self.batchSize = batchSize
         sequenceLength = model.contextLength
         tokensPerStep = 2 * batchSize * sequenceLength * place.mesh.configuration.batchParts

@@ -5,12 +5,20 @@ import Testing
 @Suite struct AllocationTests {
     @Test(arguments: [(1, 1, 1), (1, 1, 2), (2, 1, 1), (1, 2, 1)])
     func stepsAfterTheSecondAllocateNothing(data: Int, tensor: Int, threads: Int) async throws {
+        try await expectNone(
+            ["allocations", "\(data)", "\(tensor)", "\(threads)"], ranks: data * tensor, lineCount: 16)
+    }
+
+    @Test func stepsOfPipelinesAllocateNothing() async throws {
+        try await expectNone(["pipeline", "2", "1"], ranks: 2, lineCount: 8)
+    }
+
+    private func expectNone(_ arguments: [String], ranks: Int, lineCount: Int) async throws {
         let result = try await runDistributed(
-            worldSize: data * tensor, program: "training-scenarios",
-            arguments: ["allocations", "\(data)", "\(tensor)", "\(threads)"])
+            worldSize: ranks, program: "training-scenarios", arguments: arguments)
         #expect(result.isSuccess, "\(result)")
         let lines = result.standardOutput.split(separator: "\n")
-        #expect(lines.count == 16, "\(result)")
+        #expect(lines.count == lineCount, "\(result)")
         for line in lines {
             let match = try #require(line.wholeMatch(of: /.+: allocations ([0-9]+), page faults ([0-9]+)/), "\(line)")
             #expect(match.1 == "0", "\(line)")

@@ -77,7 +77,7 @@ struct Linear: RecomputableOperator {
         let sums = Trace.Work.product(rows: y.rows, columns: y.columns, depth: x.columns)
         let kept = activationInputs == nil ? 0 : y.count
         let xGradient = tape.requiresGradient(x) ? sums : .init()
-        let weightGradient = tape.requiresGradient(weight) ? sums : .init()
+        let weightGradient = tape.requiresGradient(weight) && tape.deferral == nil ? sums : .init()
         return OperatorCost(
             forward: sums + .moving(kept + (residual == nil ? 0 : y.count)),
             backward: xGradient + weightGradient + .moving(kept),
@@ -87,32 +87,61 @@ struct Linear: RecomputableOperator {
     func backward(on tape: Tape) {
         guard let dy = tape.gradient(y) else { return }
         let rewinds = activation != .none || dropout != nil
-        // The residual needs dy as it is; without one, the gradient of the sums takes its place.
-        tape.withScratch(rewinds && residual != nil ? y.count : 0) { scratch in
-            let sumsGradient = rewinds && residual != nil ? scratch : dy
-            LinearRewind(
-                y: y, activationInputs: activationInputs, dropout: dropout, bias: bias
-            ).run(on: tape, from: dy, into: sumsGradient)
-            multiply(sumsGradient, on: tape)
+        if let list = tape.deferral, tape.requiresGradient(weight) {
+            let sumsGradient = ownSumsGradient(from: dy, rewinds: rewinds, on: tape)
+            multiplyForInput(sumsGradient, on: tape)
+            tape.deferGradient(of: weight, sumsGradient: sumsGradient, input: x, into: list)
+        } else {
+            // The residual needs dy as it is; without one, the gradient of the sums takes its place.
+            tape.withScratch(rewinds && residual != nil ? y.count : 0) { scratch in
+                let sumsGradient = rewinds && residual != nil ? scratch : dy
+                rewind.run(on: tape, from: dy, into: sumsGradient)
+                multiplyForInput(sumsGradient, on: tape)
+                multiplyForWeight(sumsGradient, on: tape)
+            }
         }
         if let residual { tape.passGradient(from: y, to: residual) }
     }
 
-    /// dX = dS·W and dW = dSᵀ·X, from the gradient of the sums.
-    private func multiply(_ sumsGradient: UnsafePointer<Float>, on tape: Tape) {
+    private var rewind: LinearRewind {
+        LinearRewind(y: y, activationInputs: activationInputs, dropout: dropout, bias: bias)
+    }
+
+    /// The gradient of the sums in memory of its own, which lasts longer than the tape's.
+    private func ownSumsGradient(
+        from dy: UnsafeMutablePointer<Float>, rewinds: Bool, on tape: Tape
+    ) -> UnsafeMutablePointer<Float> {
+        if residual == nil, let own = tape.takeGradient(of: y) {
+            rewind.run(on: tape, from: own, into: own)
+            return own
+        }
+        let own = tape.arena.allocate(y.count)
+        if rewinds || bias.map(tape.requiresGradient) ?? false {
+            rewind.run(on: tape, from: dy, into: own)
+        } else {
+            own.update(from: dy, count: y.count)
+        }
+        return own
+    }
+
+    /// dX = dS·W, from the gradient of the sums.
+    private func multiplyForInput(_ sumsGradient: UnsafePointer<Float>, on tape: Tape) {
+        guard let sink = tape.gradientSink(x) else { return }
         let (inputs, outputs) = (x.columns, y.columns)
-        if let sink = tape.gradientSink(x) {
-            MatrixProduct(
-                rows: x.rows, columns: inputs, depth: outputs, .init(sumsGradient, stride: outputs),
-                .init(tape.value(weight), stride: inputs), accumulates: sink.accumulates, into: sink.pointer
-            ).run(on: tape.pool)
-        }
-        if let sink = tape.gradientSink(weight) {
-            MatrixProduct(
-                rows: outputs, columns: inputs, depth: x.rows,
-                .init(sumsGradient, stride: outputs, isTransposed: true), .init(tape.value(x), stride: inputs),
-                accumulates: sink.accumulates, into: sink.pointer
-            ).run(on: tape.pool)
-        }
+        MatrixProduct(
+            rows: x.rows, columns: inputs, depth: outputs, .init(sumsGradient, stride: outputs),
+            .init(tape.value(weight), stride: inputs), accumulates: sink.accumulates, into: sink.pointer
+        ).run(on: tape.pool)
+    }
+
+    /// dW = dSᵀ·X.
+    private func multiplyForWeight(_ sumsGradient: UnsafePointer<Float>, on tape: Tape) {
+        guard let sink = tape.gradientSink(weight) else { return }
+        let (inputs, outputs) = (x.columns, y.columns)
+        MatrixProduct(
+            rows: outputs, columns: inputs, depth: x.rows,
+            .init(sumsGradient, stride: outputs, isTransposed: true), .init(tape.value(x), stride: inputs),
+            accumulates: sink.accumulates, into: sink.pointer
+        ).run(on: tape.pool)
     }
 }

@@ -51,6 +51,20 @@ extension HostSharedCommunicator {
         messages.receive(buffer, from: source, tag: tag, label: label)
     }
 
+    public func startSend(
+        _ buffer: UnsafeRawBufferPointer, to destination: Int, tag: Int, label: String
+    ) -> Transfer {
+        messages.startSend(buffer, to: destination, tag: tag, label: label)
+    }
+
+    public func startReceive(
+        _ buffer: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String
+    ) -> Transfer {
+        messages.startReceive(buffer, from: source, tag: tag, label: label)
+    }
+
+    public func finish(_ transfer: Transfer, label: String) { messages.finish(transfer, label: label) }
+
     public func gatherToAll(_ bytes: [UInt8], label: String) -> [[UInt8]] {
         messages.gatherToAll(bytes, label: label)
     }

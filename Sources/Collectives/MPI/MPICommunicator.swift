@@ -45,6 +45,28 @@ public final class MPICommunicator: Communicator {
         group.receive(buffer, from: source, tag: tag)
     }
 
+    public func startSend(
+        _ buffer: UnsafeRawBufferPointer, to destination: Int, tag: Int, label: String
+    ) -> Transfer {
+        checkPeer(destination, tag: tag, label: label)
+        calls.count(.send, bytes: buffer.count)
+        return Transfer(isSend: true, number: group.startSend(buffer, to: destination, tag: tag))
+    }
+
+    public func startReceive(
+        _ buffer: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String
+    ) -> Transfer {
+        checkPeer(source, tag: tag, label: label)
+        calls.count(.receive, bytes: buffer.count)
+        return Transfer(isSend: false, number: group.startReceive(buffer, from: source, tag: tag))
+    }
+
+    public func finish(_ transfer: Transfer, label: String) {
+        calls.beginWaiting(transfer.isSend ? .send : .receive, label: label)
+        defer { calls.end() }
+        calls.waiting { group.finish(transfer.number) }
+    }
+
     public func barrier(label: String) {
         calls.begin(.barrier, label: label, bytes: 0)
         defer { calls.end() }

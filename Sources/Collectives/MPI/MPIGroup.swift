@@ -13,6 +13,9 @@ final class MPIGroup {
 
     private let messageBytes: Int
     private let pieceBytes: Int
+    /// The requests of each message that is under way, and which of these places are free.
+    private var transfers: [[MPI_Request?]] = []
+    private var freeTransfers: [Int] = []
 
     static func world(sizes: TransferSizes) -> MPIGroup {
         MPIGroup(apus_mpi_comm_world(), messageBytes: sizes.messageBytes, pieceBytes: sizes.pieceBytes)
@@ -148,6 +151,55 @@ final class MPIGroup {
         }
     }
 
+    /// Begins to send; the receiver must call `startReceive`. The number is for `finish(_:)`.
+    ///
+    /// Data travels in pieces that the library sends off without asking first, see `exchange`: nobody waits for a sender
+    /// that computes.
+    func startSend(_ buffer: UnsafeRawBufferPointer, to destination: Int, tag: Int) -> Int {
+        let number = takeTransfer()
+        forEachPiece(of: buffer.count, atMost: pieceBytes) { offset, count in
+            var request: MPI_Request?
+            MPIRuntime.check(
+                MPI_Isend(
+                    buffer.baseAddress.map { $0 + offset }, count, apus_mpi_byte(), Int32(destination),
+                    Self.firstFreeTag + Int32(tag), handle, &request),
+                "MPI_Isend")
+            transfers[number].append(request)
+        }
+        return number
+    }
+
+    func startReceive(_ buffer: UnsafeMutableRawBufferPointer, from source: Int, tag: Int) -> Int {
+        let number = takeTransfer()
+        forEachPiece(of: buffer.count, atMost: pieceBytes) { offset, count in
+            var request: MPI_Request?
+            MPIRuntime.check(
+                MPI_Irecv(
+                    buffer.baseAddress.map { $0 + offset }, count, apus_mpi_byte(), Int32(source),
+                    Self.firstFreeTag + Int32(tag), handle, &request),
+                "MPI_Irecv")
+            transfers[number].append(request)
+        }
+        return number
+    }
+
+    /// Waits for a message that was begun.
+    func finish(_ number: Int) {
+        for index in transfers[number].indices {
+            MPIRuntime.check(MPI_Wait(&transfers[number][index], apus_mpi_status_ignore()), "MPI_Wait")
+        }
+        transfers[number].removeAll(keepingCapacity: true)
+        freeTransfers.append(number)
+    }
+
+    private func takeTransfer() -> Int {
+        if let number = freeTransfers.popLast() { return number }
+        transfers.append([])
+        // As many as there are: giving one back must not allocate.
+        freeTransfers.reserveCapacity(transfers.count)
+        return transfers.count - 1
+    }
+
     func broadcast(_ buffer: UnsafeMutableRawBufferPointer, from root: Int) {
         forEachPiece(of: buffer.count) { offset, count in
             MPIRuntime.check(
@@ -220,10 +272,12 @@ final class MPIGroup {
     private static let firstFreeTag: Int32 = 1
 
     /// An empty buffer is one empty piece: its message still travels.
-    private func forEachPiece(of bytes: Int, _ body: (_ offset: Int, _ count: Int32) -> Void) {
+    private func forEachPiece(
+        of bytes: Int, atMost pieceBytes: Int? = nil, _ body: (_ offset: Int, _ count: Int32) -> Void
+    ) {
         var offset = 0
         repeat {
-            let count = min(messageBytes, bytes - offset)
+            let count = min(pieceBytes ?? messageBytes, bytes - offset)
             body(offset, Int32(count))
             offset += count
         } while offset < bytes

@@ -93,11 +93,12 @@ extension ScheduleConfiguration: Section {
     }
 }
 
-/// `parallelism` as the document has it: the mesh, whether its data degree is left open, and how replicas exchange
-/// gradients.
+/// `parallelism` as the document has it: the mesh, whether its data degree is left open, how micro-batches pass through a
+/// pipeline, and how replicas exchange gradients.
 struct ParallelismSection: Section {
     var mesh: MeshConfiguration
     var fillsRanks: Bool
+    var pipeline: PipelineConfiguration
     var exchange: GradientExchangeConfiguration
 
     static var fields: [Field<ParallelismSection>] {
@@ -113,6 +114,12 @@ struct ParallelismSection: Section {
                 .line($0.fillsRanks ? "auto" : String($0.mesh.data))
             },
             .integer("tensor", \.mesh.tensor, 1...1_000_000, "the number of ranks that share every layer's weights"),
+            .integer(
+                "pipeline", \.mesh.pipeline, 1...1_000_000, "the number of stages that share the model's blocks"),
+            .choice("schedule", \.pipeline.schedule, "in which order the stages of a pipeline run micro-batches"),
+            .integer(
+                "virtualStages", \.pipeline.virtualStages, 1...1_000_000,
+                "the parts of the model on each stage of an interleaved schedule"),
             .choice(
                 "overlap", \.exchange.overlap,
                 "whether gradients are exchanged while the backward pass goes on; auto does so between hosts"),
@@ -125,10 +132,14 @@ struct ParallelismSection: Section {
 
 extension JobConfiguration {
     var parallelismSection: ParallelismSection {
-        get { ParallelismSection(mesh: parallelism, fillsRanks: fillsRanks, exchange: gradientExchange) }
+        get {
+            ParallelismSection(
+                mesh: parallelism, fillsRanks: fillsRanks, pipeline: pipeline, exchange: gradientExchange)
+        }
         set {
             parallelism = newValue.mesh
             fillsRanks = newValue.fillsRanks
+            pipeline = newValue.pipeline
             gradientExchange = newValue.exchange
         }
     }

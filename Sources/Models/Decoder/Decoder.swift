@@ -11,6 +11,8 @@ public struct Decoder: Sendable {
     let embedding: Parameter
     let positions: Parameter?
     let blocks: [DecoderBlock]
+    /// For each block the numbers of its parameters.
+    let blockParameters: [Range<Int>]
     let finalNorm: Norm
     /// The output projection: the embedding itself where they are tied.
     let head: Parameter
@@ -42,7 +44,14 @@ public struct Decoder: Sendable {
                 headSize: configuration.headSize, contextLength: configuration.contextLength,
                 theta: configuration.ropeTheta)
         }
-        blocks = (0..<configuration.layers).map { DecoderBlock($0, configuration, in: &declarations) }
+        var blockParameters: [Range<Int>] = []
+        blocks = (0..<configuration.layers).map { index in
+            let first = declarations.stacks.count
+            let block = DecoderBlock(index, configuration, in: &declarations)
+            blockParameters.append(first..<declarations.stacks.count)
+            return block
+        }
+        self.blockParameters = blockParameters
         finalNorm = Norm("finalNorm", configuration, in: &declarations)
         head =
             configuration.tiedEmbeddings
@@ -55,8 +64,8 @@ public struct Decoder: Sendable {
     /// The parameters before which `BlockExecution.pass` is called.
     public var firstOfLayers: [Parameter] { blocks.flatMap(\.firstOfLayers) }
 
-    /// Token embeddings, positions and all blocks: `[batch × sequence]` ids → `[N, hiddenSize]`, after the final norm.
-    private func hidden(
+    /// Token embeddings and positions: `[batch × sequence]` ids → `[N, hiddenSize]`.
+    func embed(
         _ tokens: UnsafeBufferPointer<Int32>, _ sequence: SequenceContext, firstPosition: Int,
         _ context: ForwardContext
     ) -> Tensor {
@@ -69,10 +78,26 @@ public struct Decoder: Sendable {
                 x, table: positions, sequenceLength: sequence.sequenceLength, firstPosition: firstPosition)
         }
         if let dropout = context.dropout { x = tape.dropout(x, dropout.at(.embedding)) }
-        for block in blocks {
-            x = context.blocks.run(block: block.index, on: tape, x) { block.run($0, sequence, context) }
+        return x
+    }
+
+    func run(_ range: Range<Int>, _ x: Tensor, _ sequence: SequenceContext, _ context: ForwardContext) -> Tensor {
+        blocks[range].reduce(x) { x, block in
+            context.blocks.run(block: block.index, on: context.tape, x) { block.run($0, sequence, context) }
         }
-        return finalNorm.forward(x, context)
+    }
+
+    /// Embeddings, all blocks and the final norm: `[batch × sequence]` ids → `[N, hiddenSize]`.
+    private func hidden(
+        _ tokens: UnsafeBufferPointer<Int32>, _ sequence: SequenceContext, firstPosition: Int,
+        _ context: ForwardContext
+    ) -> Tensor {
+        let x = embed(tokens, sequence, firstPosition: firstPosition, context)
+        return finalNorm.forward(run(0..<blocks.count, x, sequence, context), context)
+    }
+
+    func sequence(of batch: TokenBatch) -> SequenceContext {
+        SequenceContext(batchSize: batch.batchSize, sequenceLength: batch.sequenceLength, rotary: rotary)
     }
 
     /// Sum over the batch's tokens of -log p(next token) × `scale`, recorded for `Tape.backward()` while the tape
@@ -82,13 +107,8 @@ public struct Decoder: Sendable {
     public func loss(
         _ batch: TokenBatch, scale: Float, losses: UnsafeMutablePointer<Float>? = nil, _ context: ForwardContext
     ) -> Double {
-        let sequence = SequenceContext(
-            batchSize: batch.batchSize, sequenceLength: batch.sequenceLength, rotary: rotary)
-        let hidden = hidden(batch.tokens, sequence, firstPosition: 0, context)
-        return context.tape.linearCrossEntropy(
-            context.regions.enter(hidden, on: context.tape), weight: context.parameters[head],
-            targets: batch.targets, scale: scale, firstRow: context.parameters.rows(of: head).lowerBound,
-            vocabularySize: configuration.vocabularySize, reduction: context.regions.softmaxReduction, losses: losses)
+        let x = run(0..<blocks.count, embed(batch, context), of: batch, context)
+        return loss(of: x, batch, scale: scale, losses: losses, context)
     }
 
     /// Scores of the token after each sequence: `[batch × sequence]` ids → `[batch, vocabularySize]`. Not recorded.

@@ -23,6 +23,8 @@ public struct Norm: Sendable {
         epsilon = model.normEpsilon
     }
 
+    var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
+
     /// `[N, hiddenSize]` → the same shape.
     func forward(_ x: Tensor, _ context: ForwardContext) -> Tensor {
         let weight = context.parameters[weight]

@@ -47,8 +47,8 @@ private struct Boundary: Operator {
     let element: Int
 
     func backward(on tape: Tape) {
-        guard exchange.needsCompletion else { return }
-        tape.zeroUntouchedGradients(from: first)
+        guard exchange.needsCompletion, accumulation.isAtLast else { return }
+        accumulation.complete(from: first)
         accumulation.finish(from: element)
         exchange.complete(from: element)
     }

@@ -11,16 +11,21 @@ import Numerics
 ///     after micro-batch   1    2    3      4    5      6      7 (last)
 ///     sums that wait      0    01   01 2   0–3  0–3 4  0–3 45 → 0–3 + (45 + 6)
 ///
+/// Every parameter counts by itself, when a micro-batch first contributes to it: with several micro-batches under way,
+/// or weights' gradients computed later than those of the activations, parameters are at different micro-batches. All
+/// that is asked of the order is that each parameter sees the micro-batches in theirs.
+///
 /// The last sum is always in the store's own buffer, where the exchange finds it; the others wait in spare buffers.
-public final class GradientAccumulation {
+public final class GradientAccumulation: GradientTurns {
     private let determinism: Determinism
     private let store: ParameterStore
     private let tape: Tape
+    /// Elements of the flat buffers that each of the tape's bound tensors has.
+    private let ranges: [Range<Int>]
     /// Sums that wait for a partner are in the first of these, the longest run first.
     private var spares: [UnsafeMutablePointer<Float>] = []
-    private var waiting = 0
-    /// Where the tape puts gradients now.
-    private var target: UnsafeMutablePointer<Float>
+    /// Micro-batches of the step.
+    private var count = 1
     /// In the last backward pass: where the elements begin that the waiting sums have been added to already.
     private var finishedFrom: Int
 
@@ -28,44 +33,75 @@ public final class GradientAccumulation {
     /// Elements that stay in the first-level cache while all waiting sums are added to them.
     private static let blockSize = 1 << 11
 
-    /// - Parameter tape: That on which the store's tensors are bound.
+    /// - Parameter tape: That on which the store's tensors are bound, and no others.
     public init(_ determinism: Determinism, of store: ParameterStore, on tape: Tape) {
         self.determinism = determinism
         self.store = store
         self.tape = tape
-        target = store.gradients.baseAddress!
         finishedFrom = store.gradients.count
+        let whole = store.gradients.baseAddress!
+        ranges = (0..<tape.boundTensorCount).map { index in
+            guard let gradient = tape.boundGradient(index) else { return 0..<0 }
+            let start = gradient.baseAddress! - whole
+            return start..<start + gradient.count
+        }
+        if determinism == .topology { tape.setTurns(self) }
     }
 
-    deinit { for spare in spares { Arena.deallocate(spare) } }
+    deinit {
+        tape.setTurns(nil)
+        for spare in spares { Arena.deallocate(spare) }
+    }
 
     private var whole: UnsafeMutablePointer<Float> { store.gradients.baseAddress! }
 
-    /// Prepares for the forward and backward pass of the micro-batch `index` of `count`.
-    public func begin(microBatch index: Int, of count: Int) {
-        guard determinism == .topology else {
-            if index == 0 { tape.startGradients() }
-            return
-        }
-        if index == 0 { waiting = 0 }
-        // A micro-batch that nothing waits for to be combined with computes its sum where that will wait itself.
-        let waits = index % 2 == 0 && index < count - 1
-        if waits, waiting == spares.count { addSpare() }
-        moveTarget(to: waits ? spares[waiting] : whole)
-        tape.startGradients()
+    /// Begins a step of `count` micro-batches.
+    public func begin(microBatches count: Int) {
+        self.count = count
         finishedFrom = store.gradients.count
+        tape.turn = 0
+        if determinism == .fast { tape.startGradients() } else { tape.forgetTurns() }
     }
 
-    /// Takes in the gradients of the micro-batch `index` of `count`, whose backward pass is done.
+    /// What operators contribute from here on is of the micro-batch `index`.
+    public func take(microBatch index: Int) { tape.turn = index }
+
+    /// Whether operators contribute to the last micro-batch's gradients now.
+    var isAtLast: Bool { tape.turn == count - 1 }
+
+    /// Says that all micro-batches have contributed to the parameters from `first` on, or to all.
     ///
-    /// Those of the last are complete only after `finish(from: 0)`, or `finish(_:)` of every range.
-    public func end(microBatch index: Int, of count: Int) {
-        let isLast = index == count - 1
-        if isLast || determinism == .topology { tape.zeroUntouchedGradients() }
-        guard determinism == .topology, !isLast else { return }
-        let carries = (~index).trailingZeroBitCount
-        if carries > 0 { carry(carries) }
-        waiting += 1 - carries
+    /// Sums are complete only after `finish(from: 0)`, or `finish(_:)` of every range.
+    public func complete(from first: Tensor? = nil) {
+        if determinism == .topology {
+            for index in Int(first?.slot ?? 0)..<ranges.count where tape.turn(of: index) < count - 1 {
+                begin(count - 1, of: index)
+            }
+        }
+        tape.zeroUntouchedGradients(from: first)
+    }
+
+    public func begin(_ turn: Int, of index: Int) {
+        let range = ranges[index]
+        guard !range.isEmpty else { return }
+        for next in tape.turn(of: index) + 1..<turn + 1 {
+            if next > 0 { carry(after: next - 1, range) }
+            let place = place(of: next) + range.lowerBound
+            tape.beginTurn(next, of: index, at: place)
+            // One that contributes nothing counts as zeros.
+            if next < turn { place.update(repeating: 0, count: range.count) }
+        }
+    }
+
+    /// How many sums wait before a micro-batch's own.
+    private func waiting(before microBatch: Int) -> Int { microBatch.nonzeroBitCount }
+
+    /// A micro-batch that nothing waits for to be combined with computes its sum where that will wait itself.
+    private func place(of microBatch: Int) -> UnsafeMutablePointer<Float> {
+        guard microBatch % 2 == 0, microBatch < count - 1 else { return whole }
+        let level = waiting(before: microBatch)
+        while spares.count <= level { addSpare() }
+        return spares[level]
     }
 
     /// In or after the last backward pass, which has completed all gradients from an element on: completes their sums.
@@ -73,8 +109,8 @@ public final class GradientAccumulation {
         guard start < finishedFrom else { return }
         let range = start..<finishedFrom
         finishedFrom = start
-        guard waiting > 0 else { return }
-        span(floats: (waiting + 2) * range.count) {
+        guard waitingAtLast > 0 else { return }
+        span(floats: (waitingAtLast + 2) * range.count) {
             tape.pool.forEachRange(range.count, tileSize: Self.tileSize) { tile, _ in
                 finish(range.lowerBound + tile.lowerBound..<range.lowerBound + tile.upperBound)
             }
@@ -83,6 +119,7 @@ public final class GradientAccumulation {
 
     /// The same for one range, on the calling thread, for who has other work on it while it is in the cache.
     public func finish(_ range: Range<Int>) {
+        let waiting = waitingAtLast
         guard waiting > 0 else { return }
         for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.blockSize) {
             let count = min(Self.blockSize, range.upperBound - start)
@@ -90,13 +127,20 @@ public final class GradientAccumulation {
         }
     }
 
-    /// Combines the newest micro-batch with the last `count` sums that wait, into the place of the longest of them.
-    private func carry(_ count: Int) {
-        let (longest, newest) = (waiting - count, waiting - 1)
-        span(floats: (count + 2) * store.gradients.count) {
-            tape.pool.forEachRange(store.gradients.count, tileSize: Self.tileSize) { tile, _ in
-                for start in stride(from: tile.lowerBound, to: tile.upperBound, by: Self.blockSize) {
-                    let elements = min(Self.blockSize, tile.upperBound - start)
+    /// Sums that wait for the last micro-batch's.
+    private var waitingAtLast: Int { determinism == .topology ? waiting(before: count - 1) : 0 }
+
+    /// Combines a micro-batch's gradients with those sums that wait for them, into the place of the longest of these.
+    private func carry(after microBatch: Int, _ range: Range<Int>) {
+        let carries = (~microBatch).trailingZeroBitCount
+        guard carries > 0 else { return }
+        let waiting = waiting(before: microBatch)
+        let (longest, newest) = (waiting - carries, waiting - 1)
+        span(floats: (carries + 2) * range.count) {
+            tape.pool.forEachRange(range.count, tileSize: Self.tileSize) { tile, _ in
+                let end = range.lowerBound + tile.upperBound
+                for start in stride(from: range.lowerBound + tile.lowerBound, to: end, by: Self.blockSize) {
+                    let elements = min(Self.blockSize, end - start)
                     for level in (longest + 1..<newest + 1).reversed() {
                         add(spares[level] + start, to: whole + start, count: elements)
                     }
@@ -114,12 +158,6 @@ public final class GradientAccumulation {
     private func span(floats: Int, _ body: () -> Void) {
         Profiler.span(
             .phase, "gradient accumulation", work: Trace.Work(bytes: 4 * Double(floats)), pool: tape.pool, body)
-    }
-
-    private func moveTarget(to place: UnsafeMutablePointer<Float>) {
-        guard place != target else { return }
-        tape.moveGradients(from: target, to: place)
-        target = place
     }
 
     private func addSpare() {

@@ -58,6 +58,9 @@ public struct MeshConfiguration: Hashable, Sendable, CustomStringConvertible {
         return coordinates
     }
 
+    /// Where a rank is on one axis.
+    public func coordinate(_ axis: MeshAxis, of rank: Int) -> Int { coordinates(of: rank)[axis.index] }
+
     /// The rank at some coordinates.
     func rank(at coordinates: [Int]) -> Int {
         zip(degrees, coordinates).reduce(0) { $0 * $1.0 + $1.1 }

@@ -34,7 +34,9 @@ public final class ParameterStore {
             start: memory.common.baseAddress!.bindMemory(to: Float.self, capacity: count), count: count)
         gradients = memory.part
         precondition(gradients.isEmpty || gradients.count == count, "\(gradients.count) gradients of \(count) values")
-        let tensors = zip(layout.stackStarts, layout.slices).map { [values, gradients] start, slices in
+        let tensors = layout.stackStarts.indices.map { [values, gradients] stack -> Tensor? in
+            guard layout.isHeld[stack] else { return nil }
+            let (start, slices) = (layout.stackStarts[stack], layout.slices[stack])
             // A vector is one row; stacked matrices are one matrix of all their rows.
             let isVector = slices[0].shape.count == 1
             let rows = isVector ? 1 : slices.reduce(0) { $0 + $1.shape[0] }
