@@ -20,6 +20,7 @@ public struct TrainingBenchmark: Sendable {
     /// Micro-batches that each replica's part of a step is cut into.
     public var accumulation = 1
     public var determinism = Determinism.fast
+    public var pipeline = PipelineConfiguration()
     /// Steps that are timed, after `warmUpSteps` that are not.
     public var steps: Int
     public var warmUpSteps = 2
@@ -49,7 +50,8 @@ public struct TrainingBenchmark: Sendable {
         optimizer.momentPrecision = momentPrecision
         let engine = TrainingEngine(
             model: model, optimizer: optimizer, seed: 1, mesh: mesh, pool: pool,
-            exchange: exchange, recomputation: recomputation, determinism: determinism)
+            exchange: exchange, recomputation: recomputation, determinism: determinism, pipeline: pipeline,
+            sequenceLength: sequenceLength)
         let batch = RandomTokens(
             vocabularySize: model.vocabularySize, batchSize: batchSize / mesh.configuration.batchParts / accumulation,
             sequenceLength: sequenceLength, firstSample: mesh.batchPart * batchSize / mesh.configuration.batchParts)
@@ -58,9 +60,11 @@ public struct TrainingBenchmark: Sendable {
         var seconds: [Double] = []
         var loss = 0.0
         var faults = 0
+        var timesBefore = PipelineStage.Times()
         for step in 0..<warmUpSteps + steps {
             profile?.stepBegins(step + 1)
             let faultsBefore = ProcessMemory.pageFaults
+            if step == warmUpSteps { timesBefore = engine.pipelineTimes }
             world.barrier(label: "benchmark step")
             let start = ContinuousClock.now
             loss =
@@ -80,6 +84,7 @@ public struct TrainingBenchmark: Sendable {
         let rate = model.trainingFLOPs(tokens: tokensPerStep, sequenceLength: sequenceLength) / median / 1e9
         var memory = [ProcessMemory.peakMiB, Double(faults)]
         memory.withUnsafeMutableBufferPointer { world.allReduce($0, .sum, label: "memory and page faults") }
+        let bubble = measuredBubble(engine.pipelineTimes, since: timesBefore, world: world)
         return TrainingBenchmarkResult(
             tokensPerSecond: Double(tokensPerStep) / median, stepSeconds: median, fastestStepSeconds: seconds.min()!,
             slowestStepSeconds: seconds.max()!, modelGFLOPs: rate, peakGFLOPs: peak, peakShare: rate / peak,
@@ -88,7 +93,33 @@ public struct TrainingBenchmark: Sendable {
             pageFaultsPerStep: memory[1] / Double(seconds.count), timedSteps: seconds.count,
             warmUpSteps: warmUpSteps, machine: .current, sequenceLength: sequenceLength, batchSize: batchSize,
             mesh: self.mesh.description, parameters: model.parameterCount, ranks: world.size,
-            threadsPerRank: pool.threadCount, finalLoss: loss)
+            threadsPerRank: pool.threadCount, finalLoss: loss,
+            schedule: bubble == nil ? nil : pipeline.schedule.rawValue,
+            bubbleFraction: bubble, expectedBubbleFraction: bubble.map { _ in expectedBubble })
+    }
+
+    /// The part of the stages' time, from the first action of a step to the last, in which they waited for messages or had
+    /// nothing more to do; nil without stages. Collective over `world`.
+    private func measuredBubble(
+        _ times: PipelineStage.Times, since earlier: PipelineStage.Times, world: any Communicator
+    ) -> Double? {
+        guard mesh.pipeline > 1 else { return nil }
+        let running = times.running - earlier.running
+        var longest = [running]
+        var busy = [running - (times.waiting - earlier.waiting)]
+        longest.withUnsafeMutableBufferPointer { world.allReduce($0, .max, label: "time of the stages") }
+        busy.withUnsafeMutableBufferPointer { world.allReduce($0, .sum, label: "time of the stages") }
+        return 1 - busy[0] / (longest[0] * Double(world.size))
+    }
+
+    /// By the schedule, with the stages' costs.
+    private var expectedBubble: Double {
+        let shape = PipelineShape(
+            stages: mesh.pipeline, virtualStages: pipeline.virtualStages, microBatches: accumulation)
+        let partition = ModelPartition(Decoder(model), parts: shape.parts, sequenceLength: sequenceLength)
+        return PipelineTimeline(
+            of: PipelineSchedule(pipeline.schedule, shape), costs: partition.stageCosts(shape)
+        ).bubbleFraction
     }
 
     /// The fused multiply-add peak of all ranks' threads running at once, GFLOP/s.
@@ -131,6 +162,11 @@ public struct TrainingBenchmarkResult: Codable, Sendable {
     public var ranks: Int
     public var threadsPerRank: Int
     public var finalLoss: Double
+    /// Of a pipeline: in which order its stages run micro-batches.
+    public var schedule: String?
+    /// The part of the stages' time in which they were idle, and what it would be if messages took no time.
+    public var bubbleFraction: Double?
+    public var expectedBubbleFraction: Double?
 }
 
 /// A micro-batch of random ids that stays the same in every step.

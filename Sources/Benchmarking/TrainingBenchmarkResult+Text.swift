@@ -18,7 +18,14 @@ extension TrainingBenchmarkResult {
             peak memory    \(number(peakRSSMiB, 0)) MiB over all ranks, activations \(number(peakActivationMiB, 0)) MiB \
             of them on each rank
             page faults    \(number(pageFaultsPerStep, 1)) a step over all ranks
-            """
+            """ + bubbleText
+    }
+
+    private var bubbleText: String {
+        guard let schedule, let bubbleFraction, let expectedBubbleFraction else { return "" }
+        func percent(_ value: Double) -> String { String(format: "%.1f%%", value * 100) }
+        return "\nbubble         stages idle \(percent(bubbleFraction)) of the time; by the \(schedule) schedule "
+            + percent(expectedBubbleFraction)
     }
 
     /// One object with sorted keys.

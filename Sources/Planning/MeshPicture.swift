@@ -21,13 +21,16 @@ public struct MeshPicture: Sendable {
     }
 
     public let job: JobConfiguration
+    /// Ranks of a host, if the picture is to show hosts.
+    public let ranksPerHost: Int?
     public let holdings: [Holding]
     /// The part of a step's work that each pipeline stage does.
     public let workShares: [Double]
 
     /// - Parameter job: Resolved for its number of ranks.
-    public init(_ job: JobConfiguration) {
+    public init(_ job: JobConfiguration, ranksPerHost: Int? = nil) {
         self.job = job
+        self.ranksPerHost = ranksPerHost
         let mesh = job.parallelism
         let decoder = Decoder(job.model)
         let partition = ModelPartition(
@@ -87,10 +90,20 @@ public struct MeshPicture: Sendable {
             let shares = workShares.enumerated().map { "stage \($0) \(Quantity.fixed($1 * 100, 1))%" }
             lines.append("work: " + shares.joined(separator: ", "))
         }
+        if let crossing = axesBetweenHosts.last {
+            lines.append(
+                crossing == .tensor
+                    ? "note: ranks that share layers are on different hosts, and exchange something in every layer; let "
+                        + "--ranks-per-host be a multiple of parallelism.tensor"
+                    : "between hosts: " + axesBetweenHosts.map(\.rawValue).joined(separator: ", "))
+        }
         let axes = mesh.describedAxes
-        let header = ["rank"] + axes.map(\.rawValue) + ["parameters", "state MiB", "samples", "holds"]
+        let header =
+            ["rank"] + (ranksPerHost == nil ? [] : ["host"]) + axes.map(\.rawValue) + [
+                "parameters", "state MiB", "samples", "holds",
+            ]
         let rows = holdings.map { holding in
-            ["\(holding.rank)"]
+            ["\(holding.rank)"] + (ranksPerHost.map { ["\(holding.rank / $0)"] } ?? [])
                 + axes.map { axis in "\(holding.coordinates[MeshAxis.allCases.firstIndex(of: axis)!])" }
                 + [
                     "\(holding.parameters)", Quantity.fixed(Double(holding.stateBytes) / 1_048_576, 1),
@@ -99,6 +112,19 @@ public struct MeshPicture: Sendable {
                 ]
         }
         return (lines + [""] + Self.aligned([header] + rows)).joined(separator: "\n") + "\n"
+    }
+
+    /// The axes along which ranks of different hosts meet.
+    public var axesBetweenHosts: [MeshAxis] {
+        guard let ranksPerHost else { return [] }
+        let mesh = job.parallelism
+        return MeshAxis.allCases.filter { axis in
+            // Ranks that differ along this axis alone.
+            let groups = Dictionary(grouping: 0..<mesh.size) { rank in
+                MeshAxis.allCases.map { $0 == axis ? 0 : mesh.coordinate($0, of: rank) }
+            }
+            return groups.values.contains { Set($0.map { $0 / ranksPerHost }).count > 1 }
+        }
     }
 
     /// Columns aligned to the right, the last to the left.

@@ -29,16 +29,7 @@ public struct SchedulePlan: Sendable {
         try schedule.check()
         let partition = ModelPartition(
             Decoder(job.model), parts: shape.parts, sequenceLength: job.training.sequenceLength)
-        let costs = (0..<shape.stages).map { stage in
-            shape.parts(of: stage).reduce(0) { $0 + partition.costs[$1] }
-        }
-        let mean = costs.reduce(0, +) / Double(shape.stages)
-        // Forward, gradients of activations, gradients of weights: a third each.
-        timeline = PipelineTimeline(
-            of: schedule,
-            costs: costs.map {
-                PipelineCosts(forward: $0 / mean, backwardInput: $0 / mean, backwardWeight: $0 / mean)
-            })
+        timeline = PipelineTimeline(of: schedule, costs: partition.stageCosts(shape))
         evenBubbleFraction = PipelineTimeline(of: schedule, costs: PipelineCosts()).bubbleFraction
         expectedEvenBubbleFraction = schedule.expectedBubbleFraction(PipelineCosts())
     }

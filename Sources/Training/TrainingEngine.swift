@@ -98,6 +98,9 @@ public final class TrainingEngine {
     /// What of the gradient exchange's configuration cannot be had here, if anything.
     public var exchangeNotice: String? { exchange.notice }
 
+    /// What this rank's stage of the pipeline did with its time.
+    public var pipelineTimes: PipelineStage.Times { pipeline.times }
+
     public struct StepResult: Sendable {
         /// Mean loss of a token over the global batch, before the update.
         public var loss: Double

@@ -40,6 +40,13 @@ struct BenchTrainCommand: ParsableCommand {
     @Option(help: "The order in which gradients are added: topology or fast.") var determinism = Determinism.topology
     @Option(help: "MPI ranks.") var ranks = 1
     @Option(help: "Ranks that share every layer (tensor parallelism); the others are replicas.") var tensor = 1
+    @Option(
+        help: "Stages that share the blocks (pipeline parallelism); a step needs as many micro-batches, --accumulation."
+    )
+    var pipeline = 1
+    @Option(help: "The pipeline's schedule: gpipe, 1f1b, interleaved or zero-bubble.")
+    var schedule = PipelineSchedule.Kind.oneForwardOneBackward
+    @Option(help: "Parts of the model on each stage of an interleaved schedule.") var virtualStages = 1
     @Option(help: "Whether to exchange gradients during the backward pass: auto, on or off.")
     var overlap = GradientExchangeConfiguration.Overlap.automatic
     @Option(name: .customLong("gradient-exchange"), help: "What gradients are between hosts: float32 or bfloat16.")
@@ -59,12 +66,18 @@ struct BenchTrainCommand: ParsableCommand {
         }
         for (name, value) in [
             ("layers", layers), ("width", width), ("heads", heads), ("batch", batch), ("ranks", ranks),
-            ("tensor", tensor), ("accumulation", accumulation), ("steps", steps), ("threads", threads ?? 1),
+            ("tensor", tensor), ("accumulation", accumulation), ("pipeline", pipeline),
+            ("virtual-stages", virtualStages), ("steps", steps), ("threads", threads ?? 1),
             ("context", context ?? 1),
             ("vocabulary", vocabulary ?? 1), ("kv-heads", keyValueHeads ?? 1), ("ff", feedForwardSize ?? 1),
         ] { try require(value > 0, "--\(name) must be at least 1, got \(value)") }
-        try require(ranks % tensor == 0, "--ranks \(ranks) must be a multiple of --tensor \(tensor)")
-        let replicas = ranks / tensor
+        let ranksOfReplica = tensor * pipeline
+        try require(
+            ranks % ranksOfReplica == 0,
+            pipeline == 1
+                ? "--ranks \(ranks) must be a multiple of --tensor \(tensor)"
+                : "--ranks \(ranks) must be a multiple of --pipeline × --tensor, \(ranksOfReplica)")
+        let replicas = ranks / ranksOfReplica
         try require(batch % replicas == 0, "--batch \(batch) must be a multiple of the \(replicas) replicas")
         try require(
             batch % (replicas * accumulation) == 0,
@@ -78,10 +91,11 @@ struct BenchTrainCommand: ParsableCommand {
         let model = try model()
         var benchmark = TrainingBenchmark(
             model: model, sequenceLength: min(context ?? model.contextLength, model.contextLength), batchSize: batch,
-            mesh: MeshConfiguration(data: ranks / tensor, tensor: tensor),
+            mesh: MeshConfiguration(data: ranks / (tensor * pipeline), pipeline: pipeline, tensor: tensor),
             recomputation: recomputation, momentPrecision: momentPrecision, steps: steps)
         benchmark.accumulation = accumulation
         benchmark.determinism = determinism
+        benchmark.pipeline = PipelineConfiguration(schedule: schedule, virtualStages: virtualStages)
         benchmark.exchange.overlap = overlap
         benchmark.exchange.wireFormat = wireFormat
         try benchmark.validate()
@@ -124,3 +138,4 @@ struct BenchTrainCommand: ParsableCommand {
 extension GradientExchangeConfiguration.Overlap: ExpressibleByArgument {}
 extension WireFormat: ExpressibleByArgument {}
 extension Determinism: ExpressibleByArgument {}
+extension PipelineSchedule.Kind: ExpressibleByArgument {}

@@ -23,13 +23,22 @@ struct PlanCommand: ParsableCommand {
         completion: .file(extensions: ["svg"]))
     var schedule: String?
 
+    @Option(help: "Ranks that a host will have, for a column of hosts.")
+    var ranksPerHost: Int?
+
     @Option(help: "The number of ranks, for a job whose parallelism.data is auto.")
     var ranks: Int?
+
+    func validate() throws {
+        for (name, value) in [("ranks-per-host", ranksPerHost), ("ranks", ranks)] {
+            if let value, value < 1 { throw ValidationError("--\(name) must be at least 1, got \(value)") }
+        }
+    }
 
     func run() throws {
         let loaded = try options.load()
         let job = try loaded.resolved(worldSize: ranks ?? loaded.parallelism.size)
-        if mesh || schedule == nil { print(MeshPicture(job).text, terminator: "") }
+        if mesh || schedule == nil { print(MeshPicture(job, ranksPerHost: ranksPerHost).text, terminator: "") }
         guard let schedule else { return }
         let plan = try SchedulePlan(job)
         do {

@@ -13,7 +13,8 @@ import Testing
 
     @Test(arguments: [
         "parallelism.pipeline=2", "parallelism.schedule=zero-bubble",
-        "parallelism={pipeline: 1, schedule: gpipe}", "parallelism.data=auto", "parallelism.overlap=off", "parallelism.gradientExchange=bfloat16",
+        "parallelism={pipeline: 1, schedule: gpipe}",
+        "parallelism.data=auto", "parallelism.overlap=off", "parallelism.gradientExchange=bfloat16",
         "checkpoint.mode=synchronous", "checkpoint.onFailure=continue", "checkpoint.resume=never",
         "checkpoint.resume=runs/x y/step-000100",
         "checkpoint={localFolder: '/dev/shm/{host}', localEvery: 5}", "training.determinism=fast",

@@ -64,6 +64,17 @@ import Testing
         #expect(lines.count == 8)
     }
 
+    @Test func hostsShowWhatCrossesThem() throws {
+        let job = try job("parallelism.data=2", "parallelism.pipeline=2", "parallelism.tensor=2")
+        #expect(MeshPicture(job).axesBetweenHosts.isEmpty)
+        let pairs = MeshPicture(job, ranksPerHost: 2)
+        #expect(pairs.axesBetweenHosts == [.data, .pipeline])
+        #expect(pairs.text.contains("between hosts: data, pipeline\n"))
+        #expect(pairs.text.contains("rank  host  data  pipeline  tensor"))
+        #expect(MeshPicture(job, ranksPerHost: 4).axesBetweenHosts == [.data])
+        #expect(MeshPicture(job, ranksPerHost: 3).text.contains("note: ranks that share layers are on different hosts"))
+    }
+
     @Test func momentsInBFloat16TakeLess() throws {
         let (whole, half) = (
             MeshPicture(try job()).holdings[0], MeshPicture(try job("optimizer.momentPrecision=bfloat16")).holdings[0]

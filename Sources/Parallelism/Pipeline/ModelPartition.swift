@@ -70,6 +70,16 @@ public struct ModelPartition: Sendable {
         return best[costs.count].ends
     }
 
+    /// What the stages of a pipeline of these parts take for a micro-batch, in units of their mean: gradients of activations
+    /// and of weights take as long as the forward pass each.
+    public func stageCosts(_ shape: PipelineShape) -> [PipelineCosts] {
+        let costs = (0..<shape.stages).map { stage in shape.parts(of: stage).reduce(0) { $0 + self.costs[$1] } }
+        let mean = costs.reduce(0, +) / Double(shape.stages)
+        return costs.map {
+            PipelineCosts(forward: $0 / mean, backwardInput: $0 / mean, backwardWeight: $0 / mean)
+        }
+    }
+
     /// For each declared stack of parameters the stages that hold it, ascending: two of them where the embedding is the
     /// output projection too.
     public func holders(of decoder: Decoder, stages: Int) -> [[Int]] {

@@ -30,6 +30,16 @@ public final class PipelineStage {
     private var deferrals: [DeferredGradients] = []
     /// For each of this stage's parts a gradient on its way to the stage before.
     private var outgoing: [Outgoing?]
+    /// What the steps so far took of this stage.
+    public private(set) var times = Times()
+
+    /// Seconds from the first to the last action of steps, and those of them that were spent waiting for messages.
+    public struct Times: Hashable, Sendable {
+        public init() {}
+
+        public var running = 0.0
+        public var waiting = 0.0
+    }
 
     /// Where a micro-batch stands in one part.
     private struct Flight {
@@ -98,6 +108,8 @@ public final class PipelineStage {
         context: (TokenBatch) -> ForwardContext, willComplete: () -> Void, microBatch: (Int) throws -> TokenBatch
     ) rethrows {
         prepare(microBatches: count)
+        let start = Profiler.now
+        defer { times.running += Double(Profiler.now - start) * 1e-9 }
         accumulation.begin(microBatches: count)
         for action in schedule.actions[peers.rank] {
             let index = action.microBatch
@@ -145,7 +157,7 @@ public final class PipelineStage {
 
     private func forward(_ action: PipelineAction, _ batch: TokenBatch, _ context: ForwardContext) {
         let (part, flight) = (partition.parts[action.part], flight(action))
-        let incoming = flights[flight].incoming.map(finish)
+        let incoming = flights[flight].incoming.map { finish($0) }
         profiled("forward") {
             var x: Tensor
             if let incoming {
@@ -180,8 +192,8 @@ public final class PipelineStage {
                 decoder.loss(of: output, batch, scale: lossScale, context)
             }
         } else {
-            if let sending = flights[flight].sending.take() { peers.finish(sending, label: Self.activations) }
-            tape.giveGradient(finish(flights[flight].incomingGradient.take()!), to: output)
+            if let sending = flights[flight].sending.take() { finish(sending, Self.activations) }
+            tape.giveGradient(finish(flights[flight].incomingGradient.take()!, Self.gradients), to: output)
         }
         if action.kind == .backwardInput {
             let list = deferrals.popLast() ?? DeferredGradients()
@@ -219,9 +231,15 @@ public final class PipelineStage {
         return Incoming(transfer: transfer, memory: memory)
     }
 
-    private func finish(_ incoming: Incoming) -> UnsafeMutablePointer<Float> {
-        peers.finish(incoming.transfer, label: Self.activations)
+    private func finish(_ incoming: Incoming, _ label: String = activations) -> UnsafeMutablePointer<Float> {
+        finish(incoming.transfer, label)
         return incoming.memory
+    }
+
+    private func finish(_ transfer: Transfer, _ label: String) {
+        let start = Profiler.now
+        peers.finish(transfer, label: label)
+        times.waiting += Double(Profiler.now - start) * 1e-9
     }
 
     private func sendActivations(_ action: PipelineAction) {
@@ -251,7 +269,7 @@ public final class PipelineStage {
 
     private func finishOutgoing(_ part: Int) {
         guard let outgoing = outgoing[part].take() else { return }
-        peers.finish(outgoing.transfer, label: Self.gradients)
+        finish(outgoing.transfer, Self.gradients)
         tape.arena.release(outgoing.memory, count: outgoing.count)
     }
 
@@ -279,7 +297,7 @@ public final class PipelineStage {
             } else {
                 let transfer = startSend(
                     tape.value(x), count: x.count, to: index + 1, tag: Self.activationTag, label: Self.activations)
-                peers.finish(transfer, label: Self.activations)
+                finish(transfer, Self.activations)
             }
             tape.reset()
         }

@@ -79,6 +79,13 @@ final class ThreadGroup: @unchecked Sendable {
         ) { unused(label) }
         func send(_: UnsafeRawBufferPointer, to destination: Int, tag: Int, label: String) { unused(label) }
         func receive(_: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String) { unused(label) }
+        func startSend(_: UnsafeRawBufferPointer, to destination: Int, tag: Int, label: String) -> Transfer {
+            unused(label)
+        }
+        func startReceive(_: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String) -> Transfer {
+            unused(label)
+        }
+        func finish(_: Transfer, label: String) { unused(label) }
         func barrier(label: String) { unused(label) }
         func split(color: Int, key: Int) -> any Communicator { unused("split") }
         func allocate(_ count: Int, label: String) -> UnsafeMutableBufferPointer<Float> { unused(label) }
