@@ -130,11 +130,11 @@ import Testing
             #expect(isSame)
             // Tied ones too: each is written once, whoever holds it.
             try await workspace.work(
-                try workspace.writeJob("tied", .gpt2, steps: 2), ranks: 2, Self.options(pipeline: 2, "1f1b"))
-            try await workspace.work(try workspace.writeJob("tied", .gpt2, steps: 3), ranks: 1)
+                try workspace.writeJob("tied", .gpt2, steps: 4), ranks: 2, Self.options(pipeline: 2, "1f1b"))
+            try await workspace.work(try workspace.writeJob("tied", .gpt2, steps: 5), ranks: 1)
             try await workspace.work(
-                try workspace.writeJob("tied", .gpt2, data: 2, steps: 4), ranks: 4, Self.options(pipeline: 2, "gpipe"))
-            #expect(try workspace.losses("tied").count == 4)
+                try workspace.writeJob("tied", .gpt2, data: 2, steps: 6), ranks: 4, Self.options(pipeline: 2, "gpipe"))
+            #expect(try workspace.losses("tied").count == 6)
         }
     }
 

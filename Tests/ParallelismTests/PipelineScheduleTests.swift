@@ -89,7 +89,7 @@ import Testing
                     "backward 0", "receive-gradients 1", "backward 1",
                 ],
                 [
-                    "receive-activations 0", "forward 0", "receive-activations 1", "backward 0", "send-gradients 0",
+                    "receive-activations 0", "receive-activations 1", "forward 0", "backward 0", "send-gradients 0",
                     "forward 1", "backward 1", "send-gradients 1",
                 ],
             ])
