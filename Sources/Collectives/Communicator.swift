@@ -34,6 +34,8 @@ public protocol Communicator: AnyObject {
     func startReceive(_ buffer: UnsafeMutableRawBufferPointer, from source: Int, tag: Int, label: String) -> Transfer
     /// Waits for a message that has begun. Each is to be finished once.
     func finish(_ transfer: Transfer, label: String)
+    /// Lets messages that are under way travel, which they do in no other thread. Cheap; for between pieces of work.
+    func makeProgress()
     /// Every rank's bytes, in rank order, on every rank; lengths may differ.
     func gatherToAll(_ bytes: [UInt8], label: String) -> [[UInt8]]
     func barrier(label: String)
@@ -73,6 +75,8 @@ extension Communicator {
     }
 
     public func hostBarrier(label: String) {}
+
+    public func makeProgress() {}
 }
 
 /// What single-precision numbers are between hosts.

@@ -65,6 +65,8 @@ extension HostSharedCommunicator {
 
     public func finish(_ transfer: Transfer, label: String) { messages.finish(transfer, label: label) }
 
+    public func makeProgress() { messages.makeProgress() }
+
     public func gatherToAll(_ bytes: [UInt8], label: String) -> [[UInt8]] {
         messages.gatherToAll(bytes, label: label)
     }

@@ -67,6 +67,8 @@ public final class MPICommunicator: Communicator {
         calls.waiting { group.finish(transfer.number) }
     }
 
+    public func makeProgress() { group.makeProgress() }
+
     public func barrier(label: String) {
         calls.begin(.barrier, label: label, bytes: 0)
         defer { calls.end() }
