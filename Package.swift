@@ -130,7 +130,9 @@ let package = Package(
                 path: "Tests/CoordinationScenarios", swiftSettings: settings),
             .executableTarget(
                 name: "training-scenarios",
-                dependencies: ["Numerics", "Collectives", "Optimization", "Models", "Parallelism", "Training"],
+                dependencies: [
+                    "Numerics", "Autograd", "Collectives", "Optimization", "Models", "Parallelism", "Training",
+                ],
                 path: "Tests/TrainingScenarios", swiftSettings: settings, linkerSettings: countedAllocations),
             .target(
                 name: "TestSupport", dependencies: ["Numerics", subprocess, systemPackage], path: "Tests/TestSupport",

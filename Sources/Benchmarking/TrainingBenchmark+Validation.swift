@@ -34,7 +34,22 @@ extension TrainingBenchmark {
         try divides(model.heads, "the heads", by: model.keyValueHeads, "the key/value heads")
         try divides(model.heads, "the heads", by: mesh.tensor, "the tensor-parallel ranks")
         try divides(model.keyValueHeads, "the key/value heads", by: mesh.tensor, "the tensor-parallel ranks")
-        try divides(batchSize, "the batch", by: mesh.data, "the replicas")
+        try divides(batchSize, "the batch", by: mesh.batchParts, "the replicas")
+        let (context, tensor) = (mesh.context, mesh.tensor)
+        if context > 1 {
+            try divides(
+                sequenceLength, "the sequence length", by: 2 * context, "the chunks, two a context-parallel rank")
+            if activations.contextAttention == .heads {
+                let sharers = "the context-parallel × tensor-parallel ranks"
+                try divides(model.heads, "the heads", by: context * tensor, sharers)
+                try divides(model.keyValueHeads, "the key/value heads", by: context * tensor, sharers)
+            }
+        }
+        if activations.sequence {
+            try divides(
+                sequenceLength, "the sequence length", by: context * tensor,
+                "the context-parallel × tensor-parallel ranks")
+        }
         try validatePipeline()
         if model.architecture == .llama { try divides(model.headSize, "the head size", by: 2, "RoPE's pairs") }
     }

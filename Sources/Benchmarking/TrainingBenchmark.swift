@@ -1,3 +1,4 @@
+import Autograd
 import Collectives
 import Foundation
 import Kernels
@@ -21,6 +22,7 @@ public struct TrainingBenchmark: Sendable {
     public var accumulation = 1
     public var determinism = Determinism.fast
     public var pipeline = PipelineConfiguration()
+    public var activations = ActivationSplit()
     /// Steps that are timed, after `warmUpSteps` that are not.
     public var steps: Int
     public var warmUpSteps = 2
@@ -50,11 +52,12 @@ public struct TrainingBenchmark: Sendable {
         optimizer.momentPrecision = momentPrecision
         let engine = TrainingEngine(
             model: model, optimizer: optimizer, seed: 1, mesh: mesh, pool: pool,
-            exchange: exchange, recomputation: recomputation, determinism: determinism, pipeline: pipeline,
-            sequenceLength: sequenceLength)
+            exchange: exchange, recomputation: recomputation, determinism: determinism, activations: activations,
+            pipeline: pipeline, sequenceLength: sequenceLength)
         let batch = RandomTokens(
             vocabularySize: model.vocabularySize, batchSize: batchSize / mesh.configuration.batchParts / accumulation,
-            sequenceLength: sequenceLength, firstSample: mesh.batchPart * batchSize / mesh.configuration.batchParts)
+            sequenceLength: sequenceLength, positions: mesh.positions(sequenceLength: sequenceLength),
+            firstSample: mesh.batchPart * batchSize / mesh.configuration.batchParts)
         let tokensPerStep = batchSize * sequenceLength
 
         var seconds: [Double] = []
@@ -169,22 +172,33 @@ public struct TrainingBenchmarkResult: Codable, Sendable {
     public var expectedBubbleFraction: Double?
 }
 
-/// A micro-batch of random ids that stays the same in every step.
+/// A micro-batch of random ids that stays the same in every step, or this rank's part of it.
 private final class RandomTokens {
     private let tokens: UnsafeMutableBufferPointer<Int32>
     private let targets: UnsafeMutableBufferPointer<Int32>
     private let indices: UnsafeMutableBufferPointer<UInt64>
-    private let sequenceLength: Int
+    private let positions: TokenPositions
 
-    init(vocabularySize: Int, batchSize: Int, sequenceLength: Int, firstSample: Int) {
-        self.sequenceLength = sequenceLength
-        let count = batchSize * sequenceLength
+    /// - Parameters:
+    ///   - sequenceLength: Of the whole.
+    ///   - positions: What this rank has of every sequence.
+    init(vocabularySize: Int, batchSize: Int, sequenceLength: Int, positions: TokenPositions, firstSample: Int) {
+        self.positions = positions
+        let count = batchSize * positions.sequenceLength
         tokens = .allocate(capacity: count)
         targets = .allocate(capacity: count)
         indices = .allocate(capacity: batchSize)
-        fill(tokens, "benchmark tokens", vocabularySize, firstElement: firstSample * sequenceLength)
-        fill(targets, "benchmark targets", vocabularySize, firstElement: firstSample * sequenceLength)
-        for row in 0..<batchSize { indices[row] = UInt64(firstSample + row) }
+        for row in 0..<batchSize {
+            indices[row] = UInt64(firstSample + row)
+            var start = row * positions.sequenceLength
+            for chunk in [positions.chunks.first, positions.chunks.second] where !chunk.isEmpty {
+                let elements = start..<start + chunk.count
+                let first = (firstSample + row) * sequenceLength + chunk.lowerBound
+                fill(.init(rebasing: tokens[elements]), "benchmark tokens", vocabularySize, firstElement: first)
+                fill(.init(rebasing: targets[elements]), "benchmark targets", vocabularySize, firstElement: first)
+                start += chunk.count
+            }
+        }
     }
 
     private func fill(
@@ -207,6 +221,6 @@ private final class RandomTokens {
     var tokenBatch: TokenBatch {
         TokenBatch(
             tokens: UnsafeBufferPointer(tokens), targets: UnsafeBufferPointer(targets),
-            sampleIndices: UnsafeBufferPointer(indices), sequenceLength: sequenceLength)
+            sampleIndices: UnsafeBufferPointer(indices), positions: positions)
     }
 }

@@ -32,7 +32,7 @@ public struct LaunchPlan: Sendable {
         let ranks = try Self.ranks(job: job, requested: request.ranks, allocation: allocation)
         var (job, overrides) = (job, request.overrides)
         if job.supervision.elastic, !job.fillsRanks, ranks < job.parallelism.size {
-            job.parallelism.data = ranks / job.parallelism.tensor
+            job.parallelism.data = ranks / job.parallelism.replicaSize
             overrides.append("parallelism.data=\(job.parallelism.data)")
         }
         let threads = Self.threadsPerRank(job: job, ranks: ranks, allocation: allocation)
@@ -78,18 +78,18 @@ public struct LaunchPlan: Sendable {
         if let requested, requested < 1 {
             throw ApusError("starting job '\(job.name)'", "--ranks must be at least 1, found \(requested)")
         }
-        let tensor = job.parallelism.tensor
-        let wanted = job.fillsRanks ? filled(allocation, groupsOf: tensor, job: job) : job.parallelism.size
+        let replica = job.parallelism.replicaSize
+        let wanted = job.fillsRanks ? filled(allocation, groupsOf: replica, job: job) : job.parallelism.size
         var ranks = requested ?? wanted
-        if job.supervision.elastic, let slots = allocation.slots, ranks > slots, slots >= tensor {
-            ranks = filled(allocation, groupsOf: tensor, job: job)
+        if job.supervision.elastic, let slots = allocation.slots, ranks > slots, slots >= replica {
+            ranks = filled(allocation, groupsOf: replica, job: job)
         }
         try allocation.check(ranks: ranks, job: job.name)
         return ranks
     }
 
     /// As many ranks as the allocation has room for and the batch can be divided among.
-    private static func filled(_ allocation: Allocation, groupsOf tensor: Int, job: JobConfiguration) -> Int {
+    private static func filled(_ allocation: Allocation, groupsOf replica: Int, job: JobConfiguration) -> Int {
         let room: Int =
             switch allocation {
             case .local(let processors): processors.cores / max(job.launch.threadsPerRank, 1)
@@ -97,8 +97,8 @@ public struct LaunchPlan: Sendable {
             case .slurm(let tasks, _, _): tasks
             }
         let microBatches = job.training.globalBatchSize / max(job.training.microBatchSize, 1)
-        let data = stride(from: max(room / tensor, 1), to: 1, by: -1).first { microBatches % $0 == 0 } ?? 1
-        return data * tensor
+        let data = stride(from: max(room / replica, 1), to: 1, by: -1).first { microBatches % $0 == 0 } ?? 1
+        return data * replica
     }
 
     private static func threadsPerRank(job: JobConfiguration, ranks: Int, allocation: Allocation) -> Int? {

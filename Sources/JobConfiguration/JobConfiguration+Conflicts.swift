@@ -9,6 +9,7 @@ extension JobConfiguration {
         reportScheduleConflicts(context)
         reportTensorConflicts(context)
         reportPipelineConflicts(context)
+        reportActivationConflicts(context)
         reportCheckpointConflicts(context)
         reportGuardConflicts(context)
     }

@@ -58,6 +58,7 @@ extension JobConfiguration {
         let legal = meshes.filter { mesh in
             [model.heads, model.keyValueHeads, model.feedForwardSize].allSatisfy { $0 % mesh.tensor == 0 }
                 && model.vocabularySize >= mesh.tensor
+                && sharesOutActivations(on: mesh)
                 && training.globalBatchSize % (mesh.batchParts * training.microBatchSize) == 0
                 && suits(pipelineOf: mesh)
                 && (training.determinism != .topology

@@ -21,6 +21,8 @@ public struct JobConfiguration: Hashable, Sendable {
     public var fillsRanks = false
     public var gradientExchange = GradientExchangeConfiguration()
     public var pipeline = PipelineConfiguration()
+    /// `parallelism.sequence` and `parallelism.contextAttention`.
+    public var activationSplit = ActivationSplit()
     public var evaluation = EvaluationConfiguration()
     public var checkpoint = CheckpointConfiguration()
     public var guards = GuardsConfiguration()

@@ -26,6 +26,9 @@ public final class TrainingEngine {
     private let blocks: any BlockExecution
     private let norm: PipelineNorm
     private let regions: any TensorRegions
+    private let attention: any AttentionExecution
+    /// Present where tensor-parallel ranks share out tokens.
+    private let sharedGradients: SharedGradients?
     private let seed: UInt64
     private let recomputation: Recomputation
     /// What ranks add up in a step: the loss of each replica, then the votes.
@@ -40,7 +43,8 @@ public final class TrainingEngine {
         model: ModelConfiguration, optimizer configuration: OptimizerConfiguration, seed: UInt64, mesh: Mesh,
         pool: ThreadPool, exchange exchangeConfiguration: GradientExchangeConfiguration = .init(),
         recomputation: Recomputation = .selective, determinism: Determinism = .fast,
-        pipeline pipelineConfiguration: PipelineConfiguration = .init(), sequenceLength: Int? = nil
+        activations: ActivationSplit = .init(), pipeline pipelineConfiguration: PipelineConfiguration = .init(),
+        sequenceLength: Int? = nil
     ) {
         decoder = Decoder(model)
         self.mesh = mesh
@@ -61,16 +65,21 @@ public final class TrainingEngine {
         replicaMemory = memory.whole
         store = ParameterStore(layout, memory: memory.whole, tape: tape)
         store.initialize(seed: seed, pool: pool)
-        regions = mesh.tensor.size == 1 ? UndividedRegions.shared : TensorParallelRegions(mesh.tensor)
+        regions = mesh.regions(activations)
+        attention = mesh.attention(activations)
+        sharedGradients =
+            activations.sequence && mesh.tensor.size > 1 ? SharedGradients(mesh.tensor, of: store) : nil
         exchange = GradientExchange(
             mesh.replicas, memory: memory.whole, tiles: tiles.map(\.range),
             layerStarts: decoder.firstOfLayers.filter(store.bindings.contains).map(layout.start),
             threads: pool.threadCount, exchangeConfiguration)
         accumulation = GradientAccumulation(determinism, of: store, on: tape)
         pipeline = PipelineStage(
-            decoder, partition, pipelineConfiguration, peers: stages, tape: tape, accumulation: accumulation)
+            decoder, partition, pipelineConfiguration, peers: stages, regions: regions, tape: tape,
+            accumulation: accumulation)
         tied = TiedGradients(held, of: store, between: stages)
-        blocks = ExchangingExecution(exchange, after: accumulation, of: store, around: DirectExecution.shared)
+        blocks = ExchangingExecution(
+            exchange, after: accumulation, sharedGradients, of: store, around: DirectExecution.shared)
         sums = .allocate(capacity: mesh.replicas.size + StepVotes.Question.allCases.count)
         norm = PipelineNorm(
             tiles: tiles, partialSums: memory.partialSums, of: layout,
@@ -129,6 +138,7 @@ public final class TrainingEngine {
         defer { Profiler.record(since: start, .step, "step", pool: tape.pool) }
         tape.isRecording = true
         makeRoom(microBatches: count)
+        sharedGradients?.begin()
         try pipeline.run(
             microBatches: count, lossScale: 1 / Float(tokensPerStep), losses: losses, context: context(for:),
             willComplete: exchange.beginLastPass, microBatch: microBatch)
@@ -174,9 +184,10 @@ public final class TrainingEngine {
     /// Completes the sums of this rank's micro-batches, sums them over replicas, and takes their squares.
     private func exchangeGradients() {
         // A rank without peers completes a tile when it is about to be read for the norm anyway.
-        let isAlone = mesh.replicas.size == 1 && tied.isEmpty
+        let isAlone = mesh.replicas.size == 1 && tied.isEmpty && sharedGradients == nil
         if !isAlone { accumulation.finish(from: 0) }
         if !tied.isEmpty { profiled("tied gradients") { tied.sum() } }
+        sharedGradients?.sum(from: 0)
         profiled("gradient exchange", floats: store.gradients.count) {
             exchange.sum(on: tape.pool) { [norm, exchange, accumulation] tile in
                 if isAlone { accumulation.finish(norm.tiles[tile].range) }
@@ -213,10 +224,10 @@ public final class TrainingEngine {
         if let batch, decoder.configuration.dropout > 0 {
             dropout = DropoutSource(
                 probability: decoder.configuration.dropout, seed: seed, sampleIndices: batch.sampleIndices,
-                sequenceLength: batch.sequenceLength)
+                positions: batch.positions.dropping(rows: regions.rows(of: batch.tokens.count).lowerBound))
         }
         return ForwardContext(
-            tape: tape, parameters: store.bindings, regions: regions, blocks: blocks, dropout: dropout,
-            recomputation: recomputation)
+            tape: tape, parameters: store.bindings, regions: regions, attention: attention, blocks: blocks,
+            dropout: dropout, recomputation: recomputation)
     }
 }

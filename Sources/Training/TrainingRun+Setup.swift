@@ -1,3 +1,4 @@
+import Autograd
 import Checkpointing
 import Collectives
 import Foundation
@@ -21,11 +22,12 @@ extension TrainingRun {
     }
 
     /// Opens the job's shards and checks them against the model.
-    static func openData(_ job: JobConfiguration) throws -> (training: BatchLoader, validation: BatchLoader?) {
+    static func openData(
+        _ job: JobConfiguration, positions: TokenPositions
+    ) throws -> (training: BatchLoader, validation: BatchLoader?) {
         func loader(_ sampler: TokenSampler, capacity: Int = 1) -> BatchLoader {
             BatchLoader(
-                sampler, sequenceLength: job.training.sequenceLength, microBatchSize: job.training.microBatchSize,
-                capacity: capacity)
+                sampler, positions: positions, microBatchSize: job.training.microBatchSize, capacity: capacity)
         }
         let training = loader(try trainingSampler(of: job), capacity: job.microBatches)
         let validation =

@@ -55,15 +55,17 @@ public final class TrainingRun {
         walltime = WalltimeLimit(seconds: job.launch.walltimeSeconds)
         WorkerStatus.enter(.loading)
         let folders = RunFolders(job.output)
-        let (training, validation) = try world.agree(on: "the data") { try Self.openData(job) }
-        self.training = training
-        lock = try Self.lock(folders, world: world)
         let mesh = Mesh(job.parallelism, world: world)
         self.mesh = mesh
+        let positions = mesh.positions(sequenceLength: job.training.sequenceLength)
+        let (training, validation) = try world.agree(on: "the data") { try Self.openData(job, positions: positions) }
+        self.training = training
+        lock = try Self.lock(folders, world: world)
         engine = TrainingEngine(
             model: job.model, optimizer: job.optimizer, seed: job.seed, mesh: mesh, pool: pool,
             exchange: job.gradientExchange, recomputation: job.training.recomputation,
-            determinism: job.determinism, pipeline: job.pipeline, sequenceLength: job.training.sequenceLength)
+            determinism: job.determinism, activations: job.activationSplit, pipeline: job.pipeline,
+            sequenceLength: job.training.sequenceLength)
         replicaCheck = job.training.replicaCheckEvery > 0 ? ReplicaCheck(engine) : nil
         self.validation = validation.map {
             Validation(

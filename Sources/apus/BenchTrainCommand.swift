@@ -47,6 +47,12 @@ struct BenchTrainCommand: ParsableCommand {
     @Option(help: "The pipeline's schedule: gpipe, 1f1b, interleaved or zero-bubble.")
     var schedule = PipelineSchedule.Kind.oneForwardOneBackward
     @Option(help: "Parts of the model on each stage of an interleaved schedule.") var virtualStages = 1
+    @Option(name: .customLong("context-ranks"), help: "Ranks that every sequence is cut over (context parallelism).")
+    var contextRanks = 1
+    @Option(name: .customLong("context-attention"), help: "How a sequence's parts attend to each other: ring or heads.")
+    var contextAttention = ContextAttention.ring
+    @Flag(name: .customLong("sequence"), help: "Share out tokens among tensor-parallel ranks (sequence parallelism).")
+    var sharesOutTokens = false
     @Option(help: "Whether to exchange gradients during the backward pass: auto, on or off.")
     var overlap = GradientExchangeConfiguration.Overlap.automatic
     @Option(name: .customLong("gradient-exchange"), help: "What gradients are between hosts: float32 or bfloat16.")
@@ -68,15 +74,15 @@ struct BenchTrainCommand: ParsableCommand {
             ("layers", layers), ("width", width), ("heads", heads), ("batch", batch), ("ranks", ranks),
             ("tensor", tensor), ("accumulation", accumulation), ("pipeline", pipeline),
             ("virtual-stages", virtualStages), ("steps", steps), ("threads", threads ?? 1),
-            ("context", context ?? 1),
+            ("context", context ?? 1), ("context-ranks", contextRanks),
             ("vocabulary", vocabulary ?? 1), ("kv-heads", keyValueHeads ?? 1), ("ff", feedForwardSize ?? 1),
         ] { try require(value > 0, "--\(name) must be at least 1, got \(value)") }
-        let ranksOfReplica = tensor * pipeline
+        let ranksOfReplica = tensor * contextRanks * pipeline
         try require(
             ranks % ranksOfReplica == 0,
-            pipeline == 1
+            ranksOfReplica == tensor
                 ? "--ranks \(ranks) must be a multiple of --tensor \(tensor)"
-                : "--ranks \(ranks) must be a multiple of --pipeline × --tensor, \(ranksOfReplica)")
+                : "--ranks \(ranks) must be a multiple of --pipeline × --context-ranks × --tensor, \(ranksOfReplica)")
         let replicas = ranks / ranksOfReplica
         try require(batch % replicas == 0, "--batch \(batch) must be a multiple of the \(replicas) replicas")
         try require(
@@ -91,11 +97,15 @@ struct BenchTrainCommand: ParsableCommand {
         let model = try model()
         var benchmark = TrainingBenchmark(
             model: model, sequenceLength: min(context ?? model.contextLength, model.contextLength), batchSize: batch,
-            mesh: MeshConfiguration(data: ranks / (tensor * pipeline), pipeline: pipeline, tensor: tensor),
+            mesh: MeshConfiguration(
+                data: ranks / (tensor * contextRanks * pipeline), pipeline: pipeline, context: contextRanks,
+                tensor: tensor),
             recomputation: recomputation, momentPrecision: momentPrecision, steps: steps)
         benchmark.accumulation = accumulation
         benchmark.determinism = determinism
         benchmark.pipeline = PipelineConfiguration(schedule: schedule, virtualStages: virtualStages)
+        benchmark.activations.sequence = sharesOutTokens
+        benchmark.activations.contextAttention = contextAttention
         benchmark.exchange.overlap = overlap
         benchmark.exchange.wireFormat = wireFormat
         try benchmark.validate()
@@ -137,5 +147,6 @@ struct BenchTrainCommand: ParsableCommand {
 
 extension GradientExchangeConfiguration.Overlap: ExpressibleByArgument {}
 extension WireFormat: ExpressibleByArgument {}
+extension ContextAttention: ExpressibleByArgument {}
 extension Determinism: ExpressibleByArgument {}
 extension PipelineSchedule.Kind: ExpressibleByArgument {}

@@ -61,7 +61,7 @@ private func summary(of job: JobConfiguration) -> [String] {
     let tokens = Double(job.tokensPerStep) * Double(job.training.steps)
     let ranks =
         job.fillsRanks
-        ? "as many as are started, in groups of \(job.parallelism.size)"
+        ? "as many as are started, in groups of \(job.parallelism.replicaSize)"
         : job.parallelism.describedAxes.map { "\(job.parallelism[$0]) (\($0.rawValue))" }.joined(separator: " × ")
             + " = \(job.parallelism.size)"
     return [

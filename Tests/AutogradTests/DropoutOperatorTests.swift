@@ -33,6 +33,26 @@ struct DropoutOperatorTests {
         }
     }
 
+    @Test("a part's mask is that of its rows in the whole")
+    func partsOfSequences() {
+        let (columns, length) = (40, 8)
+        let whole = mask([7, 3], sequence: length, columns: columns)
+        let positions = TokenPositions(2..<4, 6..<8).dropping(rows: 3)
+        let part = ([7, 3] as [UInt64]).withUnsafeBufferPointer { samples in
+            TapeRun(threads: 2).output(of: [[Float](repeating: 1, count: 5 * columns)], rows: [5]) { tape, tensors in
+                tape.dropout(
+                    tensors[0],
+                    Dropout(probability: 0.3, seed: 11, site: 4, sampleIndices: samples, positions: positions))
+            }
+        }
+        for row in 0..<5 {
+            let wholeRow = positions.sequence(ofRow: row) * length + positions.position(ofRow: row)
+            #expect(
+                part[row * columns..<(row + 1) * columns]
+                    .elementsEqual(whole[wholeRow * columns..<(wholeRow + 1) * columns]), "row \(row)")
+        }
+    }
+
     @Test("drops the stated share and keeps the mean")
     func statistics() {
         let mask = mask([0, 1, 2, 3], sequence: 50, columns: 500)

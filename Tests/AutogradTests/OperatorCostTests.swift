@@ -113,7 +113,7 @@ import Testing
         #expect(gated.backward.map(\.work) == [.moving(5 * n * width)])
         #expect(gated.forward.map(\.shape.text) == ["6 × 16 → 8"])
         let positions = try record("add positions", [(n, width), (4, width)]) { tape, x in
-            tape.addPositions(x[0], table: x[1], sequenceLength: 3)
+            tape.addPositions(x[0], table: x[1], positions: TokenPositions(sequenceLength: 3))
         }
         #expect(positions.forward.map(\.work) == [.moving(2 * n * width + 3 * width)])
         #expect(positions.backward.map(\.work) == [.moving(n * width + 3 * width)])

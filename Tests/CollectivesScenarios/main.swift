@@ -1,4 +1,4 @@
-// Started by the tests of Collectives as every rank of an mpirun job: collectives-scenarios SCENARIO.
+// Started by the tests of Collectives and Parallelism as every rank of an mpirun job: collectives-scenarios SCENARIO.
 // A rank that finds something wrong says so and ends the job with exit code 1.
 
 import Collectives
@@ -11,8 +11,10 @@ do {
     case "differentSizes": try passDifferentSizes()
     case "abort": try abortOnLastRank()
     case "describe": try describeWorld()
+    case "attention": try compareAttention()
+    case "regions": try compareRegions()
     default:
-        print("usage: collectives-scenarios conformance|differentCalls|differentSizes|abort|describe")
+        print("usage: collectives-scenarios conformance|differentCalls|differentSizes|abort|describe|attention|regions")
         exit(64)
     }
 } catch {

@@ -41,6 +41,32 @@ import Testing
             "model.feedForwardSize is 90, which is not a multiple of parallelism.tensor, 4"
         ),
         (["parallelism.tensor=4", "model.vocabularySize=3"], "fewer than the 4 ranks that share it"),
+        (["parallelism.sequence=true"], "but parallelism.tensor is 1"),
+        (
+            ["parallelism.sequence=true", "parallelism.tensor=4", "training.sequenceLength=62"],
+            "training.sequenceLength is 62, which is not a multiple of parallelism.tensor, 4"
+        ),
+        (
+            ["parallelism.context=2", "training.sequenceLength=62"],
+            "training.sequenceLength is 62, which is not a multiple of 2 × parallelism.context, 4"
+        ),
+        (
+            [
+                "parallelism.context=4", "parallelism.tensor=4", "parallelism.sequence=true",
+                "training.sequenceLength=56",
+            ],
+            "56, which is not a multiple of 2 × parallelism.context, 8, and of parallelism.context × parallelism.tensor, 16"
+        ),
+        (
+            ["parallelism.context=3", "parallelism.contextAttention=heads", "training.sequenceLength=60"],
+            "parallelism.contextAttention is heads, but model.heads, 4, and model.keyValueHeads, 4, are not both multiples"
+        ),
+        (
+            [
+                "parallelism.context=2", "parallelism.tensor=2", "parallelism.contextAttention=heads",
+                "model.keyValueHeads=2",
+            ], "are not both multiples of parallelism.context × parallelism.tensor, 4"
+        ),
         (["checkpoint.every=100", "checkpoint.keepEvery=150"], "not a multiple of checkpoint.every, 100"),
     ])
     func valuesThatDoNotFitTogetherAreRefused(overrides: [String], message: String) throws {
@@ -50,6 +76,22 @@ import Testing
         #expect(error.problems.count == 1, "\(error)")
         #expect(error.description.contains(message), "\(error)")
         #expect(error.problems.allSatisfy { $0.remedy != nil })
+    }
+
+    @Test func theRemedyNamesTheNearestWaysToShareOutTokens() {
+        #expect(
+            problems(
+                in: sampleJob, "parallelism.context=4", "parallelism.contextAttention=heads", "model.keyValueHeads=2"
+            ).map { String($0.split(separator: "\n").last!) } == [
+                "  → set parallelism.context to 2, or set parallelism.contextAttention to ring"
+            ])
+        #expect(
+            problems(
+                in: sampleJob, "parallelism.context=2", "parallelism.tensor=2", "parallelism.sequence=true",
+                "training.sequenceLength=57"
+            ).map { String($0.split(separator: "\n").last!) } == [
+                "  → set it to 56 or 60, or change the others"
+            ])
     }
 
     @Test func theRemedyNamesTheNearestValues() {

@@ -61,6 +61,17 @@ import Testing
         #expect(throws: ApusError.self) { try auto.resolved(worldSize: 2) }
     }
 
+    @Test func meshesKeepTheContextAxisAndShareOutItsTokens() throws {
+        let job = try load(
+            sampleJob, "parallelism.context=2", "parallelism.contextAttention=heads", "model.keyValueHeads=2")
+        #expect(
+            job.legalMeshes(worldSize: 4) == [MeshConfiguration(data: 2, context: 2)], "tensor 2 leaves one head a rank"
+        )
+        let error = try #require(throws: ApusError.self) { try job.validate(worldSize: 4) }
+        #expect(error.description.contains("1 (data) × 2 (context) × 1 (tensor) = 2 ranks, but 4 were started"))
+        #expect(error.description.contains("start 2, or use a mesh of 4: parallelism.data=2 parallelism.tensor=1"))
+    }
+
     @Test func legalMeshesRespectHeadsAndBatch() throws {
         let job = try load(sampleJob, "model.keyValueHeads=2")
         #expect(

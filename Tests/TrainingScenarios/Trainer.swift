@@ -1,3 +1,4 @@
+import Autograd
 import Collectives
 import Foundation
 import Models
@@ -10,6 +11,7 @@ import Training
 struct Place {
     let mesh: Mesh
     let pool: ThreadPool
+    var activations = ActivationSplit()
 
     var isFirst: Bool { mesh.world.rank == 0 }
 
@@ -23,9 +25,10 @@ struct Place {
 final class Trainer {
     let engine: TrainingEngine
     private let batchSize: Int
-    private let sequenceLength: Int
+    private let positions: TokenPositions
     private let tokensPerStep: Int
     private let tokens: UnsafeMutableBufferPointer<Int32>
+    private let targets: UnsafeMutableBufferPointer<Int32>
     private let indices: UnsafeMutableBufferPointer<UInt64>
     private var stepsDone = 0
 
@@ -37,22 +40,30 @@ final class Trainer {
     ) {
         engine = TrainingEngine(
             model: model, optimizer: optimizer, seed: 1, mesh: place.mesh, pool: place.pool,
-            recomputation: recomputation, determinism: determinism, pipeline: pipeline)
+            recomputation: recomputation, determinism: determinism, activations: place.activations, pipeline: pipeline)
         self.batchSize = batchSize
-        sequenceLength = model.contextLength
+        let sequenceLength = model.contextLength
+        positions = place.mesh.positions(sequenceLength: sequenceLength)
         tokensPerStep = 2 * batchSize * sequenceLength * place.mesh.configuration.batchParts
         let first = 2 * batchSize * place.mesh.batchPart
-        tokens = .allocate(capacity: 2 * batchSize * sequenceLength + 1)
+        tokens = .allocate(capacity: 2 * batchSize * positions.sequenceLength)
+        targets = .allocate(capacity: tokens.count)
         indices = .allocate(capacity: 2 * batchSize)
-        for index in tokens.indices {
-            let position = first * sequenceLength + index
-            tokens[index] = Int32((position * 7 + position * position / 3) % model.vocabularySize)
+        func token(_ position: Int) -> Int32 {
+            Int32((position * 7 + position * position / 3) % model.vocabularySize)
+        }
+        for row in tokens.indices {
+            let position =
+                (first + positions.sequence(ofRow: row)) * sequenceLength + positions.position(ofRow: row)
+            tokens[row] = token(position)
+            targets[row] = token(position + 1)
         }
         for row in indices.indices { indices[row] = UInt64(first + row) }
     }
 
     deinit {
         tokens.deallocate()
+        targets.deallocate()
         indices.deallocate()
     }
 
@@ -64,13 +75,13 @@ final class Trainer {
     }
 
     private func batch(_ index: Int) -> TokenBatch {
-        let count = batchSize * sequenceLength
+        let count = batchSize * positions.sequenceLength
         let start = index * count
         return TokenBatch(
             tokens: UnsafeBufferPointer(rebasing: tokens[start..<start + count]),
-            targets: UnsafeBufferPointer(rebasing: tokens[start + 1..<start + 1 + count]),
+            targets: UnsafeBufferPointer(rebasing: targets[start..<start + count]),
             sampleIndices: UnsafeBufferPointer(rebasing: indices[index * batchSize..<(index + 1) * batchSize]),
-            sequenceLength: sequenceLength)
+            positions: positions)
     }
 }
 

@@ -9,6 +9,13 @@ import Testing
             ["allocations", "\(data)", "\(tensor)", "\(threads)"], ranks: data * tensor, lineCount: 16)
     }
 
+    @Test(arguments: [
+        ["1", "2", "1", "sequence"], ["1", "1", "2", "context=2"], ["1", "1", "1", "context=2", "heads"],
+    ])
+    func norDoThoseThatShareOutTokens(_ layout: [String]) async throws {
+        try await expectNone(["allocations"] + layout, ranks: 2, lineCount: 16)
+    }
+
     @Test func stepsOfPipelinesAllocateNothing() async throws {
         try await expectNone(["pipeline", "2", "1"], ranks: 2, lineCount: 8)
     }

@@ -16,10 +16,12 @@ import Testing
         }
     }
 
-    private func lines(data: Int = 1, tensor: Int = 1, threads: Int = 1) async throws -> [Line] {
+    private func lines(
+        data: Int = 1, tensor: Int = 1, threads: Int = 1, context: Int = 1, _ options: [String] = []
+    ) async throws -> [Line] {
         let result = try await runDistributed(
-            worldSize: data * tensor, program: "training-scenarios",
-            arguments: ["recomputation", "\(data)", "\(tensor)", "\(threads)"])
+            worldSize: data * tensor * context, program: "training-scenarios",
+            arguments: ["recomputation", "\(data)", "\(tensor)", "\(threads)", "context=\(context)"] + options)
         #expect(result.isSuccess, "\(result)")
         return try result.standardOutput.split(separator: "\n").map(Line.init)
     }
@@ -36,6 +38,17 @@ import Testing
 
     @Test func everyModeGivesTheSameBitsOnPartsOfAModel() async throws {
         #expect(try await lines(tensor: 2, threads: 2).count == 4)
+    }
+
+    @Test(arguments: [["ring"], ["heads"]])
+    func everyModeGivesTheSameBitsOnPartsOfSequences(_ options: [String]) async throws {
+        let one = try await lines(context: 2, options)
+        #expect(one.count == 4)
+        #expect(try await lines(threads: 2, context: 2, options).map(\.checksum) == one.map(\.checksum))
+    }
+
+    @Test func everyModeGivesTheSameBitsWhereTokensAreSharedOut() async throws {
+        #expect(try await lines(tensor: 2, context: 2, ["sequence"]).count == 4)
     }
 
     @Test func everyModeTakesLessMemoryThanTheOneBefore() async throws {

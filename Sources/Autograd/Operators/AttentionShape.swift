@@ -30,12 +30,12 @@ public struct AttentionShape: BitwiseCopyable, Hashable, Sendable {
     /// Columns of a row of keys, and of values.
     public var keyValueColumns: Int { keyValueHeads * headSize }
 
-    var tokens: Int { batch * sequence }
+    public var tokens: Int { batch * sequence }
     /// Query heads that share a key/value head.
     var groupSize: Int { heads / keyValueHeads }
 
     /// Ends the program where the sizes contradict each other or `qkv`.
-    func check(_ qkv: Tensor, operation: String) {
+    package func check(_ qkv: Tensor, operation: String) {
         precondition(
             batch > 0 && sequence > 0 && heads > 0 && headSize > 0 && keyValueHeads > 0 && heads % keyValueHeads == 0,
             "\(operation): the sizes must be positive and the heads a multiple of the key/value heads, got \(self)")

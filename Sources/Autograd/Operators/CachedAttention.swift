@@ -27,7 +27,11 @@ extension Tape {
             cachedAttention: \(shape.sequence) positions after \(firstPosition) do not fit the cache of \
             \(cache.contextLength)
             """)
-        if let rotary { rotate(value(qkv), shape, by: rotary, firstPosition: firstPosition) }
+        if let rotary {
+            rotate(
+                value(qkv), shape, by: rotary,
+                TokenPositions(sequenceLength: shape.sequence, firstPosition: firstPosition))
+        }
         cache.append(value(qkv), shape)
         let y = makeTensor(rows: shape.tokens, columns: shape.outputColumns, requiresGradient: false)
         attend(

@@ -3,12 +3,12 @@ import Numerics
 extension Tape {
     /// Zeroes elements with the dropout's probability and scales the others by 1 / (1 - probability).
     ///
-    /// - Parameter x: `[batch·sequence, channels]`.
+    /// - Parameter x: `[tokens, channels]`.
     /// - Returns: the same shape.
     public func dropout(_ x: Tensor, _ dropout: Dropout) -> Tensor {
         precondition(
-            x.rows == dropout.sampleIndices.count * dropout.sequenceLength,
-            "dropout: \(x.rows) rows are not \(dropout.sampleIndices.count) sequences of \(dropout.sequenceLength)")
+            dropout.positions.sequence(ofRow: x.rows - 1) < dropout.sampleIndices.count,
+            "dropout: \(x.rows) rows are more than \(dropout.sampleIndices.count) sequences have")
         let mark = mark()
         let y = makeTensor(rows: x.rows, columns: x.columns)
         applyFactors(of: dropout, to: value(x), into: GradientSink(pointer: value(y), accumulates: false), shape: x)

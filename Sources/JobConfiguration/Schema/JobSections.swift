@@ -94,12 +94,13 @@ extension ScheduleConfiguration: Section {
 }
 
 /// `parallelism` as the document has it: the mesh, whether its data degree is left open, how micro-batches pass through a
-/// pipeline, and how replicas exchange gradients.
+/// pipeline, how replicas exchange gradients, and how activations are divided.
 struct ParallelismSection: Section {
     var mesh: MeshConfiguration
     var fillsRanks: Bool
     var pipeline: PipelineConfiguration
     var exchange: GradientExchangeConfiguration
+    var activations: ActivationSplit
 
     static var fields: [Field<ParallelismSection>] {
         let about = "the number of replicas of the model; 'auto' for as many as the ranks allow"
@@ -113,6 +114,7 @@ struct ParallelismSection: Section {
             } print: {
                 .line($0.fillsRanks ? "auto" : String($0.mesh.data))
             },
+            .integer("context", \.mesh.context, 1...1_000_000, "the number of ranks that every sequence is cut over"),
             .integer("tensor", \.mesh.tensor, 1...1_000_000, "the number of ranks that share every layer's weights"),
             .integer(
                 "pipeline", \.mesh.pipeline, 1...1_000_000, "the number of stages that share the model's blocks"),
@@ -120,6 +122,13 @@ struct ParallelismSection: Section {
             .integer(
                 "virtualStages", \.pipeline.virtualStages, 1...1_000_000,
                 "the parts of the model on each stage of an interleaved schedule"),
+            .boolean(
+                "sequence", \.activations.sequence,
+                "whether tensor-parallel ranks also share out the tokens of norms, dropout and the residual stream"),
+            .choice(
+                "contextAttention", \.activations.contextAttention,
+                "how the parts of a sequence attend to each other: keys and values go round, or tokens are exchanged for "
+                    + "heads"),
             .choice(
                 "overlap", \.exchange.overlap,
                 "whether gradients are exchanged while the backward pass goes on; auto does so between hosts"),
@@ -134,13 +143,15 @@ extension JobConfiguration {
     var parallelismSection: ParallelismSection {
         get {
             ParallelismSection(
-                mesh: parallelism, fillsRanks: fillsRanks, pipeline: pipeline, exchange: gradientExchange)
+                mesh: parallelism, fillsRanks: fillsRanks, pipeline: pipeline, exchange: gradientExchange,
+                activations: activationSplit)
         }
         set {
             parallelism = newValue.mesh
             fillsRanks = newValue.fillsRanks
             pipeline = newValue.pipeline
             gradientExchange = newValue.exchange
+            activationSplit = newValue.activations
         }
     }
 }

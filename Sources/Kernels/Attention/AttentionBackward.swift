@@ -37,13 +37,17 @@ public enum AttentionBackward {
     public struct Gradients {
         public var queries: UnsafeMutablePointer<Float>?
         public var keysAndValues: (keys: UnsafeMutablePointer<Float>, values: UnsafeMutablePointer<Float>)?
+        /// Whether first contributions too are added to what is there, instead of overwriting it.
+        public var accumulates: Bool
 
         public init(
             queries: UnsafeMutablePointer<Float>?,
-            keysAndValues: (keys: UnsafeMutablePointer<Float>, values: UnsafeMutablePointer<Float>)?
+            keysAndValues: (keys: UnsafeMutablePointer<Float>, values: UnsafeMutablePointer<Float>)?,
+            accumulates: Bool = false
         ) {
             self.queries = queries
             self.keysAndValues = keysAndValues
+            self.accumulates = accumulates
         }
     }
 
@@ -55,7 +59,7 @@ public enum AttentionBackward {
     ///
     /// - Parameters:
     ///   - rows: a block of queries.
-    ///   - keyBlocks: Numbers of the blocks of keys, ascending, none of them beyond the queries.
+    ///   - keyBlocks: Numbers of the blocks of keys, ascending, none of them beyond what the queries see.
     ///   - isFirstHead: whether the head is the first of its group, whose first contribution to the gradients of keys
     ///     and values overwrites what is there.
     ///   - scratch: `scratchCount` floats.
@@ -93,9 +97,12 @@ public enum AttentionBackward {
             gatherHead(
                 outputGradient, stride: outputs.stride, rows: rows.count, headSize: headSize, into: memory.gradient)
         }
+        let keyCount = head.visibleKeys(before: rows.upperBound)
         for keyBlock in keyBlocks {
-            let keys = keyBlock * block..<min((keyBlock + 1) * block, rows.upperBound)
-            let scores = ScoreBlock<Tile>(keys: keys, firstPosition: rows.lowerBound, queries: rows.count)
+            let keys = keyBlock * block..<min((keyBlock + 1) * block, keyCount)
+            let scores = ScoreBlock<Tile>(
+                keys: head.positions(ofKeys: keys), firstPosition: head.firstPosition + rows.lowerBound,
+                queries: rows.count)
             let offset = keys.lowerBound * head.keyValueStride
             scores.multiply(
                 head.keys + offset, leftStride: head.keyValueStride, by: memory.transposedQueries, headSize: headSize,
@@ -113,11 +120,12 @@ public enum AttentionBackward {
                 scores.sumOverKeys(
                     memory.scoreGradients, of: memory.keys, headSize: headSize,
                     into: target + rows.lowerBound * head.queryStride, resultStride: head.queryStride,
-                    accumulates: keyBlock > 0)
+                    accumulates: keyBlock > 0 || gradients.accumulates)
             }
             if let (dKeys, dValues) = gradients.keysAndValues {
-                // The block of queries that begins with these keys is the first to see them.
-                let accumulates = !isFirstHead || rows.lowerBound > keys.lowerBound
+                // Where gradients are overwritten, the block of queries that begins with these keys is the first to see
+                // them.
+                let accumulates = gradients.accumulates || !isFirstHead || rows.lowerBound > keys.lowerBound
                 scores.sumOverQueries(
                     memory.scoreGradients, of: memory.queries, headSize: headSize, into: dKeys + offset,
                     resultStride: head.keyValueStride, accumulates: accumulates)

@@ -58,10 +58,11 @@ public enum AttentionForward {
         sums.update(repeating: 0, count: queries)
 
         let firstPosition = head.firstPosition + rows.lowerBound
-        let keyCount = firstPosition + queries
+        let keyCount = head.visibleKeys(before: rows.upperBound)
         for firstKey in Swift.stride(from: 0, to: keyCount, by: keyBlock) {
             let block = ScoreBlock<Tile>(
-                keys: firstKey..<min(firstKey + keyBlock, keyCount), firstPosition: firstPosition, queries: queries)
+                keys: head.positions(ofKeys: firstKey..<min(firstKey + keyBlock, keyCount)),
+                firstPosition: firstPosition, queries: queries)
             block.multiply(
                 head.keys + firstKey * head.keyValueStride, leftStride: head.keyValueStride, by: transposedQueries,
                 headSize: headSize, into: scores)

@@ -14,13 +14,18 @@ public struct AttentionHead {
     public var values: UnsafePointer<Float>
     public var keyValueStride: Int
     public var headSize: Int
-    /// The position of query row 0; it sees the keys `0...firstPosition`.
+    /// The position of query row 0; it sees the keys at positions up to its own.
     public var firstPosition: Int
+    /// The position of key row 0, at most `firstPosition`.
+    public var firstKeyPosition: Int
+    /// Rows of keys, where there are fewer than queries may see.
+    public var keyCount: Int
     public var mask: AttentionMask?
 
     public init(
         queries: UnsafePointer<Float>, queryStride: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
-        keyValueStride: Int, headSize: Int, firstPosition: Int = 0, mask: AttentionMask? = nil
+        keyValueStride: Int, headSize: Int, firstPosition: Int = 0, firstKeyPosition: Int = 0, keyCount: Int = .max,
+        mask: AttentionMask? = nil
     ) {
         self.queries = queries
         self.queryStride = queryStride
@@ -29,11 +34,21 @@ public struct AttentionHead {
         self.keyValueStride = keyValueStride
         self.headSize = headSize
         self.firstPosition = firstPosition
+        self.firstKeyPosition = firstKeyPosition
+        self.keyCount = keyCount
         self.mask = mask
     }
 
     /// What the products of queries and keys are multiplied by.
     var scale: Float { 1 / Float(headSize).squareRoot() }
+
+    /// Rows of keys that any of the query rows before `end` sees.
+    func visibleKeys(before end: Int) -> Int { min(firstPosition + end - firstKeyPosition, keyCount) }
+
+    /// The positions of some rows of keys.
+    func positions(ofKeys rows: Range<Int>) -> Range<Int> {
+        rows.lowerBound + firstKeyPosition..<rows.upperBound + firstKeyPosition
+    }
 }
 
 /// Dropout of one head's attention weights: a pure function of its key, the sample and both positions.

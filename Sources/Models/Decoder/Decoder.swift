@@ -64,18 +64,18 @@ public struct Decoder: Sendable {
     /// The parameters before which `BlockExecution.pass` is called.
     public var firstOfLayers: [Parameter] { blocks.flatMap(\.firstOfLayers) }
 
-    /// Token embeddings and positions: `[batch × sequence]` ids → `[N, hiddenSize]`.
+    /// Token embeddings and positions: `[batch × sequence]` ids → `[N, hiddenSize]`, the rows that this rank has outside of
+    /// tensor-parallel regions.
     func embed(
-        _ tokens: UnsafeBufferPointer<Int32>, _ sequence: SequenceContext, firstPosition: Int,
-        _ context: ForwardContext
+        _ tokens: UnsafeBufferPointer<Int32>, _ sequence: SequenceContext, _ context: ForwardContext
     ) -> Tensor {
         let tape = context.tape
         let table = context.parameters[embedding]
         let firstRow = context.parameters.rows(of: embedding).lowerBound
         var x = context.regions.leave(tape.embedding(tokens, table: table, firstRow: firstRow), on: tape)
         if let positions = context.parameters[positions] {
-            x = tape.addPositions(
-                x, table: positions, sequenceLength: sequence.sequenceLength, firstPosition: firstPosition)
+            let rows = context.regions.rows(of: tokens.count)
+            x = tape.addPositions(x, table: positions, positions: sequence.positions.dropping(rows: rows.lowerBound))
         }
         if let dropout = context.dropout { x = tape.dropout(x, dropout.at(.embedding)) }
         return x
@@ -89,15 +89,14 @@ public struct Decoder: Sendable {
 
     /// Embeddings, all blocks and the final norm: `[batch × sequence]` ids → `[N, hiddenSize]`.
     private func hidden(
-        _ tokens: UnsafeBufferPointer<Int32>, _ sequence: SequenceContext, firstPosition: Int,
-        _ context: ForwardContext
+        _ tokens: UnsafeBufferPointer<Int32>, _ sequence: SequenceContext, _ context: ForwardContext
     ) -> Tensor {
-        let x = embed(tokens, sequence, firstPosition: firstPosition, context)
+        let x = embed(tokens, sequence, context)
         return finalNorm.forward(run(0..<blocks.count, x, sequence, context), context)
     }
 
     func sequence(of batch: TokenBatch) -> SequenceContext {
-        SequenceContext(batchSize: batch.batchSize, sequenceLength: batch.sequenceLength, rotary: rotary)
+        SequenceContext(batchSize: batch.batchSize, positions: batch.positions, rotary: rotary)
     }
 
     /// Sum over the batch's tokens of -log p(next token) × `scale`, recorded for `Tape.backward()` while the tape
@@ -117,13 +116,13 @@ public struct Decoder: Sendable {
     public func nextTokenLogits(
         _ tokens: UnsafeBufferPointer<Int32>, batchSize: Int, cache: KeyValueCache? = nil, _ context: ForwardContext
     ) -> Tensor {
-        let sequence = SequenceContext(
-            batchSize: batchSize, sequenceLength: tokens.count / batchSize, rotary: rotary, cache: cache)
-        let hidden = hidden(tokens, sequence, firstPosition: cache?.length ?? 0, context)
+        let positions = TokenPositions(sequenceLength: tokens.count / batchSize, firstPosition: cache?.length ?? 0)
+        let sequence = SequenceContext(batchSize: batchSize, positions: positions, rotary: rotary, cache: cache)
+        let hidden = context.regions.enter(hidden(tokens, sequence, context), on: context.tape)
         let last = context.tape.makeTensor(rows: batchSize, columns: hidden.columns, requiresGradient: false)
         for row in 0..<batchSize {
             (context.tape.value(last) + row * last.columns).update(
-                from: context.tape.value(hidden) + ((row + 1) * sequence.sequenceLength - 1) * last.columns,
+                from: context.tape.value(hidden) + ((row + 1) * positions.sequenceLength - 1) * last.columns,
                 count: last.columns)
         }
         return scores(last, context)
@@ -134,8 +133,8 @@ public struct Decoder: Sendable {
         _ tokens: UnsafeBufferPointer<Int32>, batchSize: Int, _ context: ForwardContext
     ) -> Tensor {
         let sequence = SequenceContext(
-            batchSize: batchSize, sequenceLength: tokens.count / batchSize, rotary: rotary)
-        return scores(hidden(tokens, sequence, firstPosition: 0, context), context)
+            batchSize: batchSize, positions: TokenPositions(sequenceLength: tokens.count / batchSize), rotary: rotary)
+        return scores(context.regions.enter(hidden(tokens, sequence, context), on: context.tape), context)
     }
 
     private func scores(_ hidden: Tensor, _ context: ForwardContext) -> Tensor {

@@ -30,7 +30,7 @@ extension Decoder {
 
     /// Token embeddings and positions: `[batch × sequence]` ids → `[N, hiddenSize]`.
     public func embed(_ batch: TokenBatch, _ context: ForwardContext) -> Tensor {
-        embed(batch.tokens, sequence(of: batch), firstPosition: 0, context)
+        embed(batch.tokens, sequence(of: batch), context)
     }
 
     /// Some of the blocks: `[N, hiddenSize]` → the same shape.
@@ -48,10 +48,12 @@ extension Decoder {
         of x: Tensor, _ batch: TokenBatch, scale: Float, losses: UnsafeMutablePointer<Float>? = nil,
         _ context: ForwardContext
     ) -> Double {
-        let hidden = finalNorm.forward(x, context)
-        return context.tape.linearCrossEntropy(
-            context.regions.enter(hidden, on: context.tape), weight: context.parameters[head],
-            targets: batch.targets, scale: scale, firstRow: context.parameters.rows(of: head).lowerBound,
-            vocabularySize: configuration.vocabularySize, reduction: context.regions.softmaxReduction, losses: losses)
+        let inside = context.regions.enter(finalNorm.forward(x, context), on: context.tape)
+        let loss = context.tape.linearCrossEntropy(
+            inside, weight: context.parameters[head], targets: batch.targets, scale: scale,
+            firstRow: context.parameters.rows(of: head).lowerBound, vocabularySize: configuration.vocabularySize,
+            reduction: context.regions.softmaxReduction, losses: losses)
+        context.regions.finish(with: inside, on: context.tape)
+        return loss
     }
 }

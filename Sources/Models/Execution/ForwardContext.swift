@@ -1,10 +1,11 @@
 import Autograd
 
-/// What a layer needs besides its input: the tape, this rank's parameters, and how layers are split and run.
+/// What a layer needs besides its input: the tape, this rank's parameters, and how layers and sequences are split and run.
 public struct ForwardContext {
     public let tape: Tape
     public let parameters: ParameterBindings
     public let regions: any TensorRegions
+    public let attention: any AttentionExecution
     public let blocks: any BlockExecution
     /// Set while training a model that has dropout; nil otherwise.
     public var dropout: DropoutSource?
@@ -12,12 +13,14 @@ public struct ForwardContext {
 
     public init(
         tape: Tape, parameters: ParameterBindings, regions: any TensorRegions = UndividedRegions.shared,
+        attention: any AttentionExecution = WholeSequences.shared,
         blocks: any BlockExecution = DirectExecution.shared, dropout: DropoutSource? = nil,
         recomputation: Recomputation = .none
     ) {
         self.tape = tape
         self.parameters = parameters
         self.regions = regions
+        self.attention = attention
         self.blocks = blocks
         self.dropout = dropout
         self.recomputation = recomputation
@@ -54,21 +57,21 @@ public struct DropoutSource {
     public let probability: Float
     public let seed: UInt64
     public let sampleIndices: UnsafeBufferPointer<UInt64>
-    public let sequenceLength: Int
+    /// Of the rows that this rank has outside of tensor-parallel regions.
+    public let positions: TokenPositions
 
     public init(
-        probability: Float, seed: UInt64, sampleIndices: UnsafeBufferPointer<UInt64>, sequenceLength: Int
+        probability: Float, seed: UInt64, sampleIndices: UnsafeBufferPointer<UInt64>, positions: TokenPositions
     ) {
         self.probability = probability
         self.seed = seed
         self.sampleIndices = sampleIndices
-        self.sequenceLength = sequenceLength
+        self.positions = positions
     }
 
     public func at(_ site: DropoutSite) -> Dropout {
         Dropout(
-            probability: probability, seed: seed, site: site.code, sampleIndices: sampleIndices,
-            sequenceLength: sequenceLength)
+            probability: probability, seed: seed, site: site.code, sampleIndices: sampleIndices, positions: positions)
     }
 
     func ofAttentionWeights(block: Int) -> AttentionDropout {

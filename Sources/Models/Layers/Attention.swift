@@ -42,8 +42,9 @@ struct Attention: Sendable {
         if let cache = sequence.cache {
             mixed = tape.cachedAttention(projected, shape, cache: cache[block], rotary: sequence.rotary)
         } else {
-            mixed = tape.causalAttention(
-                projected, shape, rotary: sequence.rotary, dropout: context.dropout?.ofAttentionWeights(block: block))
+            mixed = context.attention.attend(
+                projected, shape, positions: sequence.positions, rotary: sequence.rotary,
+                dropout: context.dropout?.ofAttentionWeights(block: block), on: tape)
         }
         return output.forward(
             mixed, residual: residual, dropout: context.dropout?.at(.attentionOutput(block: block)), context)
@@ -53,7 +54,7 @@ struct Attention: Sendable {
         let queries = parameters.rows(of: queryKeyValue.weight, member: 0)
         let keys = parameters.rows(of: queryKeyValue.weight, member: 1)
         return AttentionShape(
-            batch: sequence.batchSize, sequence: sequence.sequenceLength, heads: queries.count / headSize,
+            batch: sequence.batchSize, sequence: sequence.positions.sequenceLength, heads: queries.count / headSize,
             keyValueHeads: keys.count / headSize, headSize: headSize, firstHead: queries.lowerBound / headSize)
     }
 
@@ -63,10 +64,11 @@ struct Attention: Sendable {
     }
 }
 
-/// How the rows of an activation are arranged into sequences, and what attention needs to know of them.
+/// How the rows of an activation inside of tensor-parallel regions are arranged into sequences, and what attention needs
+/// to know of them.
 struct SequenceContext {
     var batchSize: Int
-    var sequenceLength: Int
+    var positions: TokenPositions
     var rotary: RotaryTable?
     /// Present while generating: keys and values of the tokens before these.
     var cache: KeyValueCache?

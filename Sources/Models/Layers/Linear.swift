@@ -33,9 +33,11 @@ struct OutputSplitLinear: Sendable {
 
     /// `[N, inputs]` → `[N, outputs held here]`, the members' outputs side by side.
     func forward(_ x: Tensor, activation: Activation = .none, _ context: ForwardContext) -> Tensor {
-        context.tape.linear(
-            context.regions.enter(x, on: context.tape), weight: context.parameters[weight],
-            bias: context.parameters[bias], activation: activation)
+        let inside = context.regions.enter(x, on: context.tape)
+        let y = context.tape.linear(
+            inside, weight: context.parameters[weight], bias: context.parameters[bias], activation: activation)
+        context.regions.finish(with: inside, on: context.tape)
+        return y
     }
 }
 

@@ -11,15 +11,19 @@ public final class ExchangingExecution: BlockExecution {
     private let inner: any BlockExecution
     private let exchange: GradientExchange
     private let accumulation: GradientAccumulation
+    private let shared: SharedGradients?
     private let store: ParameterStore
 
-    /// - Parameter accumulation: Completes the sums over this rank's micro-batches before they are exchanged.
+    /// - Parameters:
+    ///   - accumulation: Completes the sums over this rank's micro-batches before they are exchanged.
+    ///   - shared: Completes those of parameters that tensor-parallel ranks have in common.
     public init(
-        _ exchange: GradientExchange, after accumulation: GradientAccumulation, of store: ParameterStore,
-        around inner: any BlockExecution
+        _ exchange: GradientExchange, after accumulation: GradientAccumulation, _ shared: SharedGradients? = nil,
+        of store: ParameterStore, around inner: any BlockExecution
     ) {
         self.exchange = exchange
         self.accumulation = accumulation
+        self.shared = shared
         self.store = store
         self.inner = inner
     }
@@ -33,7 +37,7 @@ public final class ExchangingExecution: BlockExecution {
         guard exchange.overlaps else { return }
         tape.record(
             Boundary(
-                exchange: exchange, accumulation: accumulation, first: store.bindings[parameter],
+                exchange: exchange, accumulation: accumulation, shared: shared, first: store.bindings[parameter],
                 element: store.layout.start(of: parameter)),
             since: tape.mark())
     }
@@ -43,6 +47,7 @@ public final class ExchangingExecution: BlockExecution {
 private struct Boundary: Operator {
     let exchange: GradientExchange
     let accumulation: GradientAccumulation
+    let shared: SharedGradients?
     let first: Tensor
     let element: Int
 
@@ -50,6 +55,7 @@ private struct Boundary: Operator {
         guard exchange.needsCompletion, accumulation.isAtLast else { return }
         accumulation.complete(from: first)
         accumulation.finish(from: element)
+        shared?.sum(from: element)
         exchange.complete(from: element)
     }
 }

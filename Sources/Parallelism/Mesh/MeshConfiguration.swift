@@ -38,6 +38,9 @@ public struct MeshConfiguration: Hashable, Sendable, CustomStringConvertible {
 
     public var size: Int { degrees.reduce(1, *) }
 
+    /// Ranks that work on one replica of the model.
+    public var replicaSize: Int { size / data }
+
     /// Into how many parts the global batch is cut: experts' parts see different samples as replicas do.
     public var batchParts: Int { data * expert }
 

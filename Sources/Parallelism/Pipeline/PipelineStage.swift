@@ -19,6 +19,8 @@ public final class PipelineStage {
     private let decoder: Decoder
     /// The stages, this one among them.
     private let peers: any Communicator
+    /// Decide which rows of activations stages have.
+    private let regions: any TensorRegions
     private let tape: Tape
     private let accumulation: GradientAccumulation
     private var schedule: PipelineSchedule
@@ -76,13 +78,14 @@ public final class PipelineStage {
     ///   - peers: The ranks along the pipeline.
     public init(
         _ decoder: Decoder, _ partition: ModelPartition, _ configuration: PipelineConfiguration,
-        peers: any Communicator, tape: Tape, accumulation: GradientAccumulation
+        peers: any Communicator, regions: any TensorRegions, tape: Tape, accumulation: GradientAccumulation
     ) {
         precondition(partition.parts.count == peers.size * configuration.virtualStages)
         self.decoder = decoder
         self.partition = partition
         self.configuration = configuration
         self.peers = peers
+        self.regions = regions
         self.tape = tape
         self.accumulation = accumulation
         schedule = PipelineSchedule(
@@ -161,7 +164,7 @@ public final class PipelineStage {
         profiled("forward") {
             var x: Tensor
             if let incoming {
-                x = tape.adoptTensor(incoming, rows: batch.tokens.count, columns: decoder.configuration.hiddenSize)
+                x = tape.adoptTensor(incoming, rows: rows(of: batch), columns: decoder.configuration.hiddenSize)
                 flights[flight].input = x
             } else {
                 x = decoder.embed(batch, context)
@@ -219,9 +222,12 @@ public final class PipelineStage {
 
     // MARK: Messages
 
+    /// Of a micro-batch's activations between stages.
+    private func rows(of batch: TokenBatch) -> Int { regions.rows(of: batch.tokens.count).count }
+
     private func startReceive(_ action: PipelineAction, _ batch: TokenBatch) -> Incoming {
         let isForward = action.kind == .receiveActivations
-        let count = batch.tokens.count * decoder.configuration.hiddenSize
+        let count = rows(of: batch) * decoder.configuration.hiddenSize
         let memory = tape.arena.allocate(count)
         let transfer = peers.startReceive(
             UnsafeMutableRawBufferPointer(start: memory, count: count * MemoryLayout<Float>.stride),
@@ -253,7 +259,7 @@ public final class PipelineStage {
         let part = action.part / peers.size
         finishOutgoing(part)
         let memory = flights[flight(action)].inputGradient.take()!
-        let count = batches[action.microBatch]!.tokens.count * decoder.configuration.hiddenSize
+        let count = rows(of: batches[action.microBatch]!) * decoder.configuration.hiddenSize
         let transfer = startSend(
             memory, count: count, to: action.part - 1, tag: Self.gradientTag, label: Self.gradients)
         outgoing[part] = Outgoing(transfer: transfer, memory: memory, count: count)
@@ -289,7 +295,7 @@ public final class PipelineStage {
             } else {
                 let action = PipelineAction(.receiveActivations, microBatch: 0, part: index)
                 let memory = finish(startReceive(action, batch))
-                x = tape.adoptTensor(memory, rows: batch.tokens.count, columns: decoder.configuration.hiddenSize)
+                x = tape.adoptTensor(memory, rows: rows(of: batch), columns: decoder.configuration.hiddenSize)
             }
             x = decoder.run(part.blocks, x, of: batch, context)
             if part.predicts {

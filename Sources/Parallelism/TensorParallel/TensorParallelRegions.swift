@@ -18,6 +18,10 @@ public final class TensorParallelRegions: TensorRegions {
         vocabulary = VocabularyReduction(communicator)
     }
 
+    public func rows(of count: Int) -> Range<Int> { 0..<count }
+
+    public func finish(with inside: Tensor, on tape: Tape) {}
+
     public func enter(_ x: Tensor, on tape: Tape) -> Tensor {
         guard tape.isRecording else { return x }
         let mark = tape.mark()
@@ -45,29 +49,7 @@ public final class TensorParallelRegions: TensorRegions {
 
     public var softmaxReduction: (any SoftmaxReduction)? { vocabulary }
 
-    public func gatherColumns(_ x: Tensor, on tape: Tape) -> Tensor {
-        var widths = [Int64](repeating: 0, count: communicator.size)
-        widths[communicator.rank] = Int64(x.columns)
-        widths.withUnsafeMutableBufferPointer { communicator.allReduce($0, .sum, label: "widths of the parts") }
-        let widest = Int(widths.max()!)
-        let whole = tape.makeTensor(
-            rows: x.rows, columns: Int(widths.reduce(0, +)), requiresGradient: false)
-        let partSize = x.rows * widest
-        tape.withScratch(partSize * communicator.size) { parts in
-            (parts + communicator.rank * partSize).update(from: tape.value(x), count: x.count)
-            communicator.allGather(
-                UnsafeMutableBufferPointer(start: parts, count: partSize * communicator.size), label: "gather columns")
-            var firstColumn = 0
-            for (part, width) in widths.enumerated() {
-                for row in 0..<x.rows {
-                    (tape.value(whole) + row * whole.columns + firstColumn)
-                        .update(from: parts + part * partSize + row * Int(width), count: Int(width))
-                }
-                firstColumn += Int(width)
-            }
-        }
-        return whole
-    }
+    public func gatherColumns(_ x: Tensor, on tape: Tape) -> Tensor { x.gatheringColumns(over: communicator, on: tape) }
 }
 
 private struct RegionEntry: Operator {

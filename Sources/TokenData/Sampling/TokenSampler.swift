@@ -87,9 +87,23 @@ public struct TokenSampler: Sendable {
         precondition(
             destination.count == sequenceLength + 1,
             "a sample has \(sequenceLength + 1) tokens, the destination \(destination.count)")
+        try copyTokens(ofSample: globalIndex, from: 0, into: destination)
+    }
+
+    /// Fills `destination` with the tokens of a sample from `offset` on; of no others is anything read.
+    ///
+    /// - Throws: as ``copySample(at:into:)`` does.
+    public func copyTokens(
+        ofSample globalIndex: UInt64, from offset: Int, into destination: UnsafeMutableBufferPointer<Int32>
+    ) throws {
+        precondition(
+            offset >= 0 && offset + destination.count <= sequenceLength + 1,
+            "a sample has \(sequenceLength + 1) tokens, asked for \(destination.count) from \(offset) on")
         let (dataset, start) = source(of: globalIndex)
-        try dataset.copyTokens(from: start, into: destination)
-        if let vocabularySize { try dataset.check(destination, from: start, vocabularySize: vocabularySize) }
+        try dataset.copyTokens(from: start + offset, into: destination)
+        if let vocabularySize {
+            try dataset.check(destination, from: start + offset, vocabularySize: vocabularySize)
+        }
     }
 
     /// The data set that a sample comes from, and its first token there.
