@@ -1,3 +1,4 @@
+import Autograd
 import JobConfiguration
 import Models
 import Observability
@@ -18,6 +19,8 @@ public struct MeshPicture: Sendable {
         public var stateBytes: Int
         /// Numbers of the samples in a step's global batch.
         public var samples: Range<Int>
+        /// The tokens of each of them, where sequences are cut over ranks.
+        public var tokens: [Range<Int>]
     }
 
     public let job: JobConfiguration
@@ -58,12 +61,21 @@ public struct MeshPicture: Sendable {
                 rank: rank, coordinates: MeshAxis.allCases.map { mesh.coordinate($0, of: rank) },
                 parts: Self.text(job.pipelineShape.parts(of: stage).map { partition.parts[$0] }),
                 parameters: count, stateBytes: count * (4 + 4 + 2 * momentBytes),
-                samples: batchPart * perPart..<(batchPart + 1) * perPart)
+                samples: batchPart * perPart..<(batchPart + 1) * perPart,
+                tokens: Self.tokens(of: mesh.coordinate(.context, of: rank), job))
         }
         let total = partition.costs.reduce(0, +)
         workShares = (0..<mesh.pipeline).map { stage in
             job.pipelineShape.parts(of: stage).reduce(0) { $0 + partition.costs[$1] } / total
         }
+    }
+
+    private static func tokens(of contextRank: Int, _ job: JobConfiguration) -> [Range<Int>] {
+        guard job.parallelism.context > 1 else { return [] }
+        let chunks = TokenPositions.part(
+            contextRank, of: job.parallelism.context, sequenceLength: job.training.sequenceLength
+        ).chunks
+        return [chunks.first, chunks.second]
     }
 
     static func text(_ parts: [DecoderPart]) -> String {
@@ -99,15 +111,18 @@ public struct MeshPicture: Sendable {
         }
         let axes = mesh.describedAxes
         let header =
-            ["rank"] + (ranksPerHost == nil ? [] : ["host"]) + axes.map(\.rawValue) + [
-                "parameters", "state MiB", "samples", "holds",
-            ]
+            ["rank"] + (ranksPerHost == nil ? [] : ["host"]) + axes.map(\.rawValue)
+            + ["parameters", "state MiB", "samples"] + (mesh.context > 1 ? ["tokens"] : []) + ["holds"]
         let rows = holdings.map { holding in
             ["\(holding.rank)"] + (ranksPerHost.map { ["\(holding.rank / $0)"] } ?? [])
                 + axes.map { axis in "\(holding.coordinates[MeshAxis.allCases.firstIndex(of: axis)!])" }
                 + [
                     "\(holding.parameters)", Quantity.fixed(Double(holding.stateBytes) / 1_048_576, 1),
                     "\(holding.samples.lowerBound)–\(holding.samples.upperBound - 1)",
+                ]
+                + (mesh.context > 1
+                    ? [holding.tokens.map { "\($0.lowerBound)–\($0.upperBound - 1)" }.joined(separator: ", ")] : [])
+                + [
                     holding.parts + (mesh.tensor > 1 ? ", 1/\(mesh.tensor) of what is split" : ""),
                 ]
         }

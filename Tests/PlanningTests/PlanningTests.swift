@@ -64,6 +64,14 @@ import Testing
         #expect(lines.count == 8)
     }
 
+    @Test func theTableNamesTheTokensOfPartsOfSequences() throws {
+        let lines = MeshPicture(try job("parallelism.context=2")).text.split(separator: "\n")
+        let header = try #require(lines.firstIndex { $0.hasPrefix("rank  data  context  tensor") })
+        #expect(lines[header].hasSuffix("samples        tokens  holds"))
+        #expect(lines[header + 1].contains("0–15  0–15, 48–63  embedding"))
+        #expect(lines[header + 2].contains("0–15  16–31, 32–47  embedding"))
+    }
+
     @Test func hostsShowWhatCrossesThem() throws {
         let job = try job("parallelism.data=2", "parallelism.pipeline=2", "parallelism.tensor=2")
         #expect(MeshPicture(job).axesBetweenHosts.isEmpty)
