@@ -123,7 +123,7 @@ public struct MeshPicture: Sendable {
                 + (mesh.context > 1
                     ? [holding.tokens.map { "\($0.lowerBound)–\($0.upperBound - 1)" }.joined(separator: ", ")] : [])
                 + [
-                    holding.parts + (mesh.tensor > 1 ? ", 1/\(mesh.tensor) of what is split" : ""),
+                    holding.parts + (mesh.tensor > 1 ? ", 1/\(mesh.tensor) of what is split" : "")
                 ]
         }
         return (lines + [""] + Self.aligned([header] + rows)).joined(separator: "\n") + "\n"

@@ -51,18 +51,27 @@ private struct AttentionCheck {
         expect("\(name), output", mine.output, pick(rows, of: whole.output, columns: shape.outputColumns))
         expect("\(name), unrecorded", mine.unrecorded, mine.output, tolerance: 0)
         expect("\(name), gradient", mine.gradient, pick(rows, of: whole.gradient, columns: shape.inputColumns))
+        guard shape.sequence > 1_000 else { return }
+        // As many blocks as threads, and more: the two orders of the backward pass.
+        for threads in [1, 9] {
+            let other = attend(
+                attention, part, positions, pick(rows, of: inputs, columns: shape.inputColumns),
+                pick(rows, of: outputGradients, columns: shape.outputColumns), threads: threads)
+            expect("\(name), output with \(threads) threads", other.output, mine.output, tolerance: 0)
+            expect("\(name), gradient with \(threads) threads", other.gradient, mine.gradient, tolerance: 0)
+        }
     }
 
     /// Runs attention twice: without recording, and with its backward pass.
     private func attend(
         _ attention: any AttentionExecution, _ shape: AttentionShape, _ positions: TokenPositions, _ inputs: [Float],
-        _ outputGradients: [Float]
+        _ outputGradients: [Float], threads: Int = 2
     ) -> (output: [Float], unrecorded: [Float], gradient: [Float]) {
         let samples: [UInt64] = [9, 1 << 40]
         let rotary =
             isRotatedAndDropped
             ? RotaryTable(headSize: shape.headSize, contextLength: self.shape.sequence, theta: 100) : nil
-        let tape = Tape(pool: ThreadPool(threadCount: 2))
+        let tape = Tape(pool: ThreadPool(threadCount: threads))
         var (values, gradients) = (inputs, [Float](repeating: .nan, count: inputs.count))
         return samples.withUnsafeBufferPointer { samples in
             values.withUnsafeMutableBufferPointer { values in

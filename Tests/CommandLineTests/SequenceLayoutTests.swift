@@ -47,8 +47,6 @@ import Testing
         try await expectDense(
             [
                 Layout("sequence", ranks: 2, "tensor: 2, sequence: true"),
-                Layout("ring", ranks: 2, "context: 2"),
-                Layout("heads", ranks: 2, "context: 2, contextAttention: heads"),
                 Layout("ring4", ranks: 4, "context: 4", "training.microBatchSize=1"),
                 Layout("dataRing", ranks: 4, "data: 2, context: 2"),
                 Layout("stagesSequence", ranks: 4, "pipeline: 2, tensor: 2, sequence: true, schedule: zero-bubble"),
@@ -60,9 +58,8 @@ import Testing
         try await expectDense(
             [
                 Layout("sequence", ranks: 2, "tensor: 2, sequence: true", "training.recomputation=full"),
-                Layout("ring", ranks: 2, "context: 2", "training.recomputation=full"),
                 Layout("heads", ranks: 2, "context: 2, contextAttention: heads"),
-                Layout("ringTensor", ranks: 4, "context: 2, tensor: 2"),
+                Layout("ringTensor", ranks: 4, "context: 2, tensor: 2", "training.recomputation=full"),
                 Layout("ringStages", ranks: 4, "context: 2, pipeline: 2"),
                 Layout("dataSequence", ranks: 4, "data: 2, tensor: 2, sequence: true, overlap: on"),
             ], .llama, dropout: 0)

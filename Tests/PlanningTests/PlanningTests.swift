@@ -68,7 +68,7 @@ import Testing
         let lines = MeshPicture(try job("parallelism.context=2")).text.split(separator: "\n")
         let header = try #require(lines.firstIndex { $0.hasPrefix("rank  data  context  tensor") })
         #expect(lines[header].hasSuffix("samples        tokens  holds"))
-        #expect(lines[header + 1].contains("0–15  0–15, 48–63  embedding"))
+        #expect(lines[header + 1].contains("0–15   0–15, 48–63  embedding"))
         #expect(lines[header + 2].contains("0–15  16–31, 32–47  embedding"))
     }
 
