@@ -78,6 +78,12 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
         ]
     ),
     (
+        "ClusterEmulation",
+        [
+            "CPlatform", "Numerics", "JobConfiguration", "Supervision", "Coordination", subprocess, systemPackage,
+        ]
+    ),
+    (
         "Diagnostics",
         [
             "COpenMPI", "CPlatform", "Numerics", "Kernels", "Collectives", "Observability", "Coordination", subprocess,

@@ -16,6 +16,9 @@ public struct Console: Sendable {
         self.terminalWidth = terminalWidth
     }
 
+    /// Writes a line of words.
+    public func tell(_ words: String) { writeOutput(words + "\n") }
+
     /// Standard output and standard error.
     public static let standard = Console(
         writeOutput: { StandardStream.write($0, to: StandardStream.output) },

@@ -11,17 +11,24 @@ import SystemPackage
 public struct Coordinator: Sendable {
     /// Plans the next start anew: hosts may have gone, or come back.
     public typealias Planner = @Sendable (_ current: LaunchPlan) async throws -> LaunchPlan
+    /// Ends what a failed start may have left on its hosts, told by the address that its workers were given.
+    public typealias Release = @Sendable (_ address: ControlAddress) async -> Void
 
     private let plan: LaunchPlan
     private let replan: Planner
+    private let release: Release
     private let console: Console
 
     /// After `mpirun` was told to end all ranks it gets this long before it is killed.
     private static let patience = Duration.seconds(10)
 
-    public init(plan: LaunchPlan, console: Console = .standard, replan: @escaping Planner = { $0 }) {
+    public init(
+        plan: LaunchPlan, console: Console = .standard, replan: @escaping Planner = { $0 },
+        release: @escaping Release = { _ in }
+    ) {
         self.plan = plan
         self.replan = replan
+        self.release = release
         self.console = console
     }
 
@@ -57,7 +64,11 @@ public struct Coordinator: Sendable {
                 guard await session.pause(beforeRestart: number, of: plan.job.supervision.maxRestarts, pause) else {
                     return ExitStatus.stopped.rawValue
                 }
-                plan = try await replan(plan)
+                let current = plan
+                guard let next = try await session.prepareRestart({ try await replan(current) }) else {
+                    return ExitStatus.stopped.rawValue
+                }
+                plan = next
             }
         }
     }
@@ -114,12 +125,14 @@ public struct Coordinator: Sendable {
             }
             endedInOrder = result.terminationStatus.isSuccess
             await process.ended(inOrder: endedInOrder)
+            if !endedInOrder { await release(receiver.address) }
             switch result.terminationStatus {
             case .exited(let code): return code
             case .signaled: return receiver.hasEveryoneLeft ? receiver.firstGoodbye : nil
             }
         } catch {
             await process.ended(inOrder: false)
+            await release(receiver.address)
             guard let error = error as? SubprocessError else { throw error }
             throw ApusError("running \(plan.program)", "\(error)", kind: .runtime)
         }

@@ -180,6 +180,26 @@ actor LaunchSession {
         return stop == .none
     }
 
+    /// Plans the next start, which may mean to wait for hosts.
+    ///
+    /// - Returns: Nil when the run was asked to stop meanwhile.
+    func prepareRestart<Plan: Sendable>(_ plan: @escaping @Sendable () async throws -> Plan) async throws -> Plan? {
+        isPaused = true
+        defer { isPaused = false }
+        let planning = Task { try await plan() }
+        let watch = Task {
+            while stop == .none { try await Task.sleep(for: .milliseconds(50)) }
+            planning.cancel()
+        }
+        defer { watch.cancel() }
+        let result = await planning.result
+        guard stop == .none else {
+            note("stopped; the same command goes on from there")
+            return nil
+        }
+        return try result.get()
+    }
+
     func giveUp(_ reason: String) { console.writeError("error: job '\(jobName)': not started again: \(reason)\n") }
 
     func note(_ text: String) {

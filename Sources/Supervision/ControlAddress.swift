@@ -54,7 +54,7 @@ public struct ControlAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    static func localAddress(of descriptor: Int32) -> ControlAddress? {
+    package static func localAddress(of descriptor: Int32) -> ControlAddress? {
         var address = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let status = withUnsafeMutablePointer(to: &address) {

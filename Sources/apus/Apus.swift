@@ -7,9 +7,8 @@ struct Apus: AsyncParsableCommand {
         abstract: "Train transformers across MPI processes.",
         subcommands: [
             TokenizerCommand.self, PrepareCommand.self, PlanCommand.self, LaunchCommand.self, WorkerCommand.self,
-            GenerateCommand.self,
-            CheckpointCommand.self, DataCommand.self, ConfigCommand.self, BenchCommand.self, ChaosCommand.self,
-            DoctorCommand.self,
+            GenerateCommand.self, CheckpointCommand.self, DataCommand.self, ConfigCommand.self, ClusterCommand.self,
+            BenchCommand.self, ChaosCommand.self, DoctorCommand.self,
         ])
 
     static func main() async { await Failure.reportingRun(of: Apus.self) }

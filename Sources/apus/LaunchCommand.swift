@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClusterEmulation
 import Coordination
 import Foundation
 import JobConfiguration
@@ -25,11 +26,20 @@ struct LaunchCommand: AsyncParsableCommand {
     @Option(help: "An Open MPI hostfile, in place of the job's launch.hostfile.", completion: .file())
     var hostfile: String?
 
+    @Option(help: "An emulated cluster to run on; see apus cluster.")
+    var cluster: String?
+
     @Flag(help: "Print the command that would be run, and stop.")
     var dryRun = false
 
     @Argument(parsing: .postTerminator, help: ArgumentHelp("Arguments for mpirun or srun.", valueName: "argument"))
     var launcherArguments: [String] = []
+
+    func validate() throws {
+        guard cluster != nil else { return }
+        if hostfile != nil { throw ValidationError("--cluster has hosts of its own; leave --hostfile out") }
+        if launcher == .srun { throw ValidationError("the hosts of --cluster are started by mpirun, not by srun") }
+    }
 
     func run() async throws {
         let job = try options.load()
@@ -37,12 +47,14 @@ struct LaunchCommand: AsyncParsableCommand {
             jobPath: options.job, overrides: options.overrides, workerArguments: profile.arguments, ranks: ranks,
             launcher: launcher, hostfile: hostfile, launcherArguments: launcherArguments,
             workerExecutable: ThisProgram.path)
+        if let cluster {
+            return try await run(job, request, on: ClusterLaunch(EmulatedCluster.named(cluster)))
+        }
         let plan = try LaunchPlan(job: job, request: request)
         if dryRun {
             print(plan.shellCommand)
             return
         }
-        let requests = StopRequests()
         let coordinator = Coordinator(plan: plan) { current in
             guard job.supervision.elastic else { return current }
             var next = request
@@ -51,6 +63,29 @@ struct LaunchCommand: AsyncParsableCommand {
             }
             return try LaunchPlan(job: job, request: next)
         }
+        try await follow(coordinator)
+    }
+
+    private func run(_ job: JobConfiguration, _ request: LaunchRequest, on launch: ClusterLaunch) async throws {
+        let job = launch.adapted(job, ranks: ranks)
+        let plan = try LaunchPlan(job: job, request: launch.adapted(request))
+        if dryRun {
+            print(plan.shellCommand)
+            return
+        }
+        try EmulatedCluster.requireRoot(for: "starting job '\(job.name)' on the cluster '\(launch.name)'")
+        @Sendable func readyPlan(isRestart: Bool) async throws -> LaunchPlan {
+            let ready = try await launch.ready(request, for: job, isRestart: isRestart) { Console.standard.tell($0) }
+            return try LaunchPlan(job: job, request: ready)
+        }
+        let first = try await readyPlan(isRestart: false)
+        let coordinator = Coordinator(
+            plan: first, replan: { _ in try await readyPlan(isRestart: true) }, release: { await launch.release($0) })
+        try await follow(coordinator)
+    }
+
+    private func follow(_ coordinator: Coordinator) async throws {
+        let requests = StopRequests()
         let status = try await coordinator.run(stopRequests: requests.stream)
         if status != 0 { throw ExitCode(status) }
     }

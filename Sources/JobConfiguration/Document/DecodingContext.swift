@@ -14,10 +14,19 @@ final class DecodingContext {
     /// `vocabularySize: auto`: to be taken from the tokenizer.
     var takesVocabularyFromTokenizer = false
 
+    /// What the document is, in messages: "the job".
+    let subject: String
+    /// Every key of the document, as dotted paths, for suggestions.
+    let allKeys: [String]
     private let overrides: [Override]
 
-    init(name: String, overrides: [Override] = []) {
+    init(
+        name: String, subject: String = "the job", allKeys: [String] = JobConfiguration.allKeys,
+        overrides: [Override] = []
+    ) {
         self.name = name
+        self.subject = subject
+        self.allKeys = allKeys
         self.overrides = overrides
     }
 

@@ -52,7 +52,7 @@ extension Section {
                 let place = path.isEmpty ? "at the top level" : "in '\(path)'"
                 context.reportUnknownKey(
                     keyPath, mark, "unknown key '\(key)' \(place)",
-                    remedy: suggestion(for: key, among: fields.map(\.key) + extraKeys))
+                    remedy: suggestion(for: key, among: fields.map(\.key) + extraKeys, elsewhere: context.allKeys))
                 continue
             }
             context.noteValue(at: keyPath, keyNode.mark ?? value.mark)
@@ -93,9 +93,9 @@ func list(_ words: [String]) -> String {
 func join(_ path: String, _ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
 /// What an unknown key may have meant: a key of the same section, or one that belongs elsewhere.
-private func suggestion(for key: String, among keys: [String]) -> String {
+private func suggestion(for key: String, among keys: [String], elsewhere allKeys: [String]) -> String {
     if let near = nearest(to: key, among: keys) { return "did you mean '\(near)'?" }
-    let everywhere = Dictionary(grouping: JobConfiguration.allKeys) {
+    let everywhere = Dictionary(grouping: allKeys) {
         $0.split(separator: ".").last.map(String.init) ?? $0
     }
     if let near = nearest(to: key, among: everywhere.keys.sorted()), let place = everywhere[near]?.first {
@@ -111,7 +111,7 @@ extension DecodingContext {
         case .mapping(let mapping): return mapping
         case .scalar(let scalar) where scalar.isNull: return Node.Mapping([])
         default:
-            let subject = path.isEmpty ? "the job" : path
+            let subject = path.isEmpty ? self.subject : path
             reject(
                 path, node.mark, "\(subject): expected a section with keys of its own, found \(foundText(node))",
                 remedy: "write its keys on lines of their own below it, each as 'key: value' and indented alike")
