@@ -7,7 +7,7 @@ extension ClusterCommand {
             abstract: "Run a command on a host of a cluster, or a shell.")
 
         @OptionGroup var option: ClusterOption
-        @Argument(help: "The host, such as host1.")
+        @Argument(help: "The host, such as host1; options come before it.")
         var host: String
         @Argument(parsing: .captureForPassthrough, help: "The command and its arguments; a shell unless given.")
         var command: [String] = []

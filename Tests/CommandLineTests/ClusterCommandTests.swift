@@ -11,7 +11,7 @@ import Testing
         (["cluster", "degrade", "host1", "--bandwidth", "fast"], "The value 'fast' is invalid"),
         (["cluster", "down", "a", "--all"], "name a cluster or give --all, not both"),
         (["cluster", "up", "no-such.yaml"], "no-such.yaml: there is no such file"),
-        (["cluster", "shell", "host1", "--cluster", "no-such-cluster"], "looking for the cluster 'no-such-cluster'"),
+        (["cluster", "shell", "--cluster", "no-such-cluster", "host1"], "looking for the cluster 'no-such-cluster'"),
     ])
     func wrongArgumentsAreNamed(arguments: [String], message: String) async throws {
         let result = try await run("apus", arguments)
