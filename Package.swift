@@ -84,6 +84,13 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
         ]
     ),
     (
+        "Studies",
+        [
+            "Numerics", "Parallelism", "JobConfiguration", "Observability", "Coordination", "ClusterEmulation",
+            subprocess, systemPackage,
+        ]
+    ),
+    (
         "Diagnostics",
         [
             "COpenMPI", "CPlatform", "Numerics", "Kernels", "Collectives", "Observability", "Coordination", subprocess,

@@ -15,6 +15,9 @@ public struct EmulatedCluster: Sendable {
 
     package var layout: ClusterLayout { state.layout }
     public var name: String { layout.name }
+    public var hostNames: [String] { layout.hosts.map(\.name) }
+    /// Ranks that all hosts together take.
+    public var slotCount: Int { layout.slots }
 
     /// The cluster of this name or, without one, the only one there is.
     ///

@@ -8,8 +8,7 @@ struct Apus: AsyncParsableCommand {
         subcommands: [
             TokenizerCommand.self, PrepareCommand.self, PlanCommand.self, LaunchCommand.self, WorkerCommand.self,
             GenerateCommand.self, CheckpointCommand.self, DataCommand.self, ConfigCommand.self, ClusterCommand.self,
-            BenchCommand.self, ChaosCommand.self, DoctorCommand.self,
-        ])
+            StudyCommand.self, BenchCommand.self, ChaosCommand.self, DoctorCommand.self,
 
     static func main() async { await Failure.reportingRun(of: Apus.self) }
 }
