@@ -39,12 +39,22 @@ public struct ClusterLaunch: Sendable {
 
     /// The job with what the cluster decides where the job does not: where the coordinator is reached, and how many threads
     /// a rank has when all hosts share the processors of one machine.
-    public func adapted(_ job: JobConfiguration, ranks: Int?, processors: ProcessorCount = .current) -> JobConfiguration
-    {
+    ///
+    /// - Throws: `ApusError` where the cluster takes fewer ranks than the job has.
+    public func adapted(
+        _ job: JobConfiguration, ranks: Int?, processors: ProcessorCount = .current
+    ) throws -> JobConfiguration {
         var job = job
+        let ranks = ranks ?? (job.fillsRanks ? layout.slots : job.parallelism.size)
+        guard ranks <= layout.slots || job.supervision.elastic else {
+            throw ApusError(
+                "starting job '\(job.name)'",
+                "it needs \(ranks) ranks, but the cluster '\(layout.name)' takes \(layout.slots)",
+                remedy: "bring up a cluster with more hosts or slots, or set parallelism so that the product of its "
+                    + "degrees is at most \(layout.slots)")
+        }
         if job.launch.controlAddress == nil { job.launch.controlAddress = layout.coordinatorAddress }
         if job.launch.threadsPerRank == 0 {
-            let ranks = ranks ?? (job.fillsRanks ? layout.slots : job.parallelism.size)
             let limits = layout.hosts.compactMap { host in
                 host.processors.map { Int($0.rounded(.up)) / host.slots }
             }

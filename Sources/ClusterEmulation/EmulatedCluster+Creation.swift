@@ -38,7 +38,8 @@ extension EmulatedCluster {
             try store.save(cluster.state)
         } catch {
             try await takeDown(name, store)
-            guard let error = error as? ApusError else {
+            // The signal of a terminal reaches the programs that were at work, too: they fail because of it.
+            guard !isInterrupted(), let error = error as? ApusError else {
                 throw ApusError(
                     "bringing up the cluster '\(name)'", "interrupted; what was made has been taken back",
                     kind: .runtime)

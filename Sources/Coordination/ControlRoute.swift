@@ -7,7 +7,9 @@ import Supervision
 /// the one that faces them, and no other.
 package enum ControlRoute {
     /// What workers on other hosts must be given of the coordinator's environment.
-    static let variables = [ControlAddress.variable, ControlSecret.variable, "APUS_DEADLINE"]
+    static func variables(_ job: JobConfiguration) -> [String] {
+        [ControlAddress.variable, ControlSecret.variable] + (job.launch.walltimeSeconds > 0 ? ["APUS_DEADLINE"] : [])
+    }
 
     static func host(
         job: JobConfiguration, allocation: Allocation,

@@ -96,7 +96,7 @@ public struct Coordinator: Sendable {
             roll.write($0)
         } onFailure: { failure in
             Task {
-                await session.note(failure.report)
+                await session.noteFailure(failure)
                 await process.end(after: failure)
             }
         } onAllLeft: {

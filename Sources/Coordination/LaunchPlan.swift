@@ -58,7 +58,7 @@ public struct LaunchPlan: Sendable {
             arguments =
                 Self.mpirunArguments(
                     ranks: ranks, threads: threads, allocation: allocation, hostfile: hostfile,
-                    exported: (variables.keys + ControlRoute.variables).sorted(), extraArguments: extraArguments)
+                    exported: (variables.keys + ControlRoute.variables(job)).sorted(), extraArguments: extraArguments)
                 + worker
         }
     }

@@ -32,6 +32,8 @@ actor LaunchSession {
     private var renderer = ProgressRenderer(terminalWidth: nil)
     private var notices = LauncherNotices()
     private var lastWords: [String] = []
+    /// Whether what is said now only tells how ranks that hang were ended.
+    private var isEnding = false
     private var hasStarted = false
     private var stop = Stop.none
     private var isPaused = false
@@ -59,6 +61,7 @@ actor LaunchSession {
     func begin(_ opening: String) {
         hasStarted = false
         lastWords = []
+        isEnding = false
         notices = LauncherNotices()
         note(opening)
     }
@@ -79,7 +82,15 @@ actor LaunchSession {
     /// A line of standard error, the launcher's or a worker's.
     func receive(errorLine line: String) {
         log.append(line)
-        keep(notices.accept(line))
+        let words = notices.accept(line)
+        if !isEnding { keep(words) }
+    }
+
+    /// The heartbeats show that the workers have failed. The last words of a worker that died may still be on their way;
+    /// ranks that hang have none, and `mpirun` has many when it is ended with them.
+    func noteFailure(_ failure: RankMonitor.Failure) {
+        isEnding = failure.cause != .died
+        note(failure.report)
     }
 
     private func follow(_ event: RunEvent) {
@@ -129,7 +140,8 @@ actor LaunchSession {
     ///   - exitCode: That of the launcher, which is the first failing worker's; nil when a signal ended it.
     ///   - failure: What the heartbeats showed, told already.
     func conclude(exitCode: Int32?, failure: RankMonitor.Failure?) -> Ending {
-        keep(notices.flush())
+        let unended = notices.flush()
+        if !isEnding { keep(unended) }
         console.writeOutput(renderer.clear())
         let step = max(step, failure?.step ?? 0)
         func failed(_ status: Int32) -> Ending {

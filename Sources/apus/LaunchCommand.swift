@@ -67,7 +67,7 @@ struct LaunchCommand: AsyncParsableCommand {
     }
 
     private func run(_ job: JobConfiguration, _ request: LaunchRequest, on launch: ClusterLaunch) async throws {
-        let job = launch.adapted(job, ranks: ranks)
+        let job = try launch.adapted(job, ranks: ranks)
         let plan = try LaunchPlan(job: job, request: launch.adapted(request))
         if dryRun {
             print(plan.shellCommand)

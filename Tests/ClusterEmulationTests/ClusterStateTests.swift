@@ -104,13 +104,15 @@ import Testing
                 {name: j, model: {preset: gpt2-tiny}, data: {train: t},
                 training: {steps: 1, globalBatchSize: 4, microBatchSize: 1}, parallelism: {data: 2}}
                 """, name: "configs/job.yaml")
-        let processors = ProcessorCount(hardwareThreads: 16, cores: 8)
-        #expect(launch.adapted(job, ranks: nil, processors: processors).launch.threadsPerRank == 2)
-        #expect(launch.adapted(job, ranks: 16, processors: processors).launch.threadsPerRank == 1)
-        #expect(launch.adapted(job, ranks: nil, processors: processors).launch.controlAddress == "10.77.1.254")
+        let processors = ProcessorCount(hardwareThreads: 8, cores: 4)
+        #expect(try launch.adapted(job, ranks: nil, processors: processors).launch.threadsPerRank == 2)
+        #expect(try launch.adapted(job, ranks: 4, processors: processors).launch.threadsPerRank == 1)
+        #expect(try launch.adapted(job, ranks: nil, processors: processors).launch.controlAddress == "10.77.1.254")
+        let tooMany = Self.problem { _ = try launch.adapted(job, ranks: 5, processors: processors) }
+        #expect(tooMany.contains("it needs 5 ranks, but the cluster 'a' takes 4"))
         job.launch.threadsPerRank = 3
         job.launch.controlAddress = "10.0.0.1"
-        #expect(launch.adapted(job, ranks: 16, processors: processors).launch == job.launch)
+        #expect(try launch.adapted(job, ranks: 4, processors: processors).launch == job.launch)
     }
 
     @Test func wordsSurviveTheShell() { #expect(HostEntry.quoted("it's $HOME") == "'it'\\''s $HOME'") }
