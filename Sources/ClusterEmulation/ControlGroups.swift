@@ -96,8 +96,9 @@ package struct ControlGroups: Codable, Hashable, Sendable {
     private static func processorLimit(
         _ share: Double, _ folder: String, _ version: Controller.Version
     ) -> [SystemAction] {
-        // In every tenth of a second the processes of the group run for at most so many microseconds.
-        let period = 100_000
+        // In every hundredth of a second the processes of the group run for at most so many microseconds. Over a longer
+        // time whoever has used up its share would let messages wait; the kernel takes no share below a millisecond.
+        let period = max(10_000, Int((1000 / share).rounded(.up)))
         let quota = Int((share * Double(period)).rounded())
         return switch version {
         case .one:

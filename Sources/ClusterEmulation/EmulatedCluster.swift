@@ -1,3 +1,4 @@
+import Coordination
 import Foundation
 import JobConfiguration
 import Numerics
@@ -18,6 +19,21 @@ public struct EmulatedCluster: Sendable {
     public var hostNames: [String] { layout.hosts.map(\.name) }
     /// Ranks that all hosts together take.
     public var slotCount: Int { layout.slots }
+
+    /// Whether every host has processor time of its own, which the others cannot take from it.
+    public var limitsProcessors: Bool { layout.hosts.allSatisfy { $0.processors != nil } }
+
+    /// The processors' worth of time that so many ranks of so many threads may take together, on the first hosts.
+    public func processors(ranks: Int, threads: Int, of machine: ProcessorCount = .current) -> Double {
+        var left = ranks
+        var sum = 0.0
+        for host in layout.hosts {
+            let here = min(left, host.slots)
+            left -= here
+            sum += min(Double(here * threads), host.processors ?? .infinity)
+        }
+        return min(sum, Double(machine.cores))
+    }
 
     /// The cluster of this name or, without one, the only one there is.
     ///

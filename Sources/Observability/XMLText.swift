@@ -1,6 +1,6 @@
 extension String {
     /// Safe as the text of an XML element: markup escaped, and control characters, which XML 1.0 forbids, taken out.
-    var escapedForXML: String {
+    package var escapedForXML: String {
         var escaped = ""
         for scalar in unicodeScalars {
             switch scalar {

@@ -3,19 +3,32 @@ import JobConfiguration
 import Numerics
 import Observability
 
-/// A scaling study as a reader sees it: one page that needs no other file, and the numbers as JSON beside it.
+/// A scaling study as a reader sees it: one page that needs no other file, beside it the same as a Markdown document with
+/// its pictures, and the numbers as JSON.
 package struct ScalingPage: Sendable {
     package var points: [ScalingPoint]
     package var job: JobConfiguration
     package var command: String
     /// Steps that were measured in each run.
     package var steps: Int
-    /// The cluster as `apus cluster list` shows it; nil where ranks ran on the machine itself.
-    package var cluster: String?
+    /// Nil where ranks ran on the machine itself.
+    package var cluster: Cluster?
     package var machine: StudyMachine
 
+    package struct Cluster: Hashable, Sendable {
+        /// As `apus cluster list` shows it.
+        package var listing: String
+        /// Whether every host has processor time of its own.
+        package var limitsProcessors: Bool
+
+        package init(listing: String, limitsProcessors: Bool) {
+            self.listing = listing
+            self.limitsProcessors = limitsProcessors
+        }
+    }
+
     package init(
-        points: [ScalingPoint], job: JobConfiguration, command: String, steps: Int, cluster: String?,
+        points: [ScalingPoint], job: JobConfiguration, command: String, steps: Int, cluster: Cluster?,
         machine: StudyMachine
     ) {
         self.points = points
@@ -29,10 +42,7 @@ package struct ScalingPage: Sendable {
     /// Tokens a second and processor, over those of the first layout under the same condition.
     package func efficiency(_ point: ScalingPoint) -> Double {
         let first = points.first { $0.bandwidth == point.bandwidth } ?? point
-        func perProcessor(_ point: ScalingPoint) -> Double {
-            point.tokensPerSecond / point.processors(of: machine.cores)
-        }
-        return perProcessor(point) / perProcessor(first)
+        return point.tokensPerSecond / point.processors / (first.tokensPerSecond / first.processors)
     }
 
     /// A line on the way.
@@ -43,13 +53,18 @@ package struct ScalingPage: Sendable {
             + "\(Quantity.fixed(point.peakMiB, 0)) MiB a rank"
     }
 
-    /// Writes `index.html` and `results.json` to a folder, and returns the page's path.
+    /// Writes `index.html`, `scaling.md` with its pictures, and `results.json` to a folder, and returns the page's path.
     func write(to folder: String) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             try encoder.encode(points).write(to: URL(filePath: folder + "/results.json"), options: .atomic)
+            for plot in plots {
+                try (plot.picture.svg + "\n").write(
+                    toFile: "\(folder)/\(plot.fileName)", atomically: true, encoding: .utf8)
+            }
+            try markdown.write(toFile: folder + "/scaling.md", atomically: true, encoding: .utf8)
             try html.write(toFile: folder + "/index.html", atomically: true, encoding: .utf8)
         } catch {
             throw ApusError("writing the study to \(folder)", error.localizedDescription, kind: .runtime)
@@ -57,42 +72,11 @@ package struct ScalingPage: Sendable {
         return folder + "/index.html"
     }
 
-    // MARK: The page
+    // MARK: The content
 
-    package var html: String {
-        let plots = plots.map { "<figure>\($0.svg)</figure>" }.joined(separator: "\n")
-        let title = "Scaling of the job '\(job.name)'"
-        return """
-            <!doctype html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <title>\(title.escapedForXML)</title>
-            <style>
-            body { font: 15px/1.5 Helvetica, Arial, sans-serif; color: #222; max-width: 1160px; margin: 2em auto; \
-            padding: 0 1em; }
-            table { border-collapse: collapse; margin: 1.5em 0; }
-            th, td { padding: 0.25em 0.9em; text-align: right; border-bottom: 1px solid #e4e4e4; }
-            th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
-            figure { display: inline-block; margin: 0; }
-            pre { background: #f4f4f4; padding: 0.8em; overflow-x: auto; }
-            </style>
-            </head>
-            <body>
-            <h1>\(title.escapedForXML)</h1>
-            \(paragraphs.map { "<p>\($0.escapedForXML)</p>" }.joined(separator: "\n"))
-            <pre>\(command.escapedForXML)</pre>
-            \(cluster.map { "<pre>\($0.escapedForPreformatted)</pre>" } ?? "")
-            \(plots)
-            \(table)
-            <p>\(legend.escapedForXML)</p>
-            </body>
-            </html>
+    package var title: String { "Scaling of the job '\(job.name)'" }
 
-            """
-    }
-
-    private var paragraphs: [String] {
+    var paragraphs: [String] {
         let model = job.model
         var paragraphs = [
             "\(Quantity.count(model.parameterCount)) parameters (\(model.architecture.rawValue), \(model.layers) layers, "
@@ -101,13 +85,19 @@ package struct ScalingPage: Sendable {
                 + "\(machine.cores) cores of \(machine.processor).",
             losses,
         ]
-        if cluster != nil {
+        if let cluster {
+            let shared =
+                "The hosts are emulated on one machine and share its \(machine.cores) cores, whatever their number; "
+                + "sending and receiving takes processor time, too. "
             paragraphs.append(
-                "The hosts are emulated on one machine: they share its \(machine.cores) cores, whatever their number, and "
-                    + "sending and receiving takes processor time from them all. More hosts therefore cannot compute "
-                    + "faster here; on machines of their own they would. What the page shows is what dividing the "
-                    + "same work costs: efficiency is tokens a second and core in use, over those of the first layout, "
-                    + "so that 100% means that communication cost nothing.")
+                cluster.limitsProcessors
+                    ? shared
+                        + "Every host has a share of them that the kernel keeps it to, so that a host computes at the "
+                        + "same speed whether it is alone or one of many, as hosts of their own would. A bandwidth is to "
+                        + "be seen in proportion to that speed."
+                    : shared + "More hosts than cores therefore cannot compute faster here; on machines of their own "
+                        + "they would. Give the hosts `processors` in the cluster's document, together no more than "
+                        + "the machine has, to compare at equal speed.")
         }
         return paragraphs
     }
@@ -120,48 +110,54 @@ package struct ScalingPage: Sendable {
             "The loss of the last step lies between \(Quantity.loss(lowest)) and \(Quantity.loss(highest)) in all runs."
     }
 
-    private var legend: String {
-        "Efficiency: tokens a second and core in use, over those of the first layout at the same bandwidth. Exposed "
-            + "communication: the part of the steps that rank 0's training thread spent in collectives, in transfer or "
-            + "waiting for others; what goes on beside computation is not counted. Memory: the largest resident memory "
-            + "of any rank."
+    var legend: String {
+        "Efficiency: tokens a second and processor, over those of the first layout at the same bandwidth; 100% means that "
+            + "dividing the work cost nothing. Exposed communication: the part of the steps that the training threads "
+            + "spent in collectives and messages, in transfer or waiting for others (in a pipeline its bubble, too), the "
+            + "mean of all ranks; what goes on beside computation is not counted. Memory: the largest resident memory of "
+            + "any rank."
     }
 
-    private var table: String {
+    /// The heads of the table's columns, and its rows.
+    var table: (heads: [String], rows: [[String]]) {
         let heads = [
-            "layout", "bandwidth", "ranks × threads", "ms a step", "tokens/s", "efficiency", "exposed communication",
-            "memory a rank",
+            "layout", "bandwidth", "ranks × threads", "processors", "ms a step", "tokens/s", "efficiency",
+            "exposed communication", "memory a rank",
         ]
         let rows = points.map { point in
             [
                 point.layout, point.bandwidth ?? "as it is", "\(point.ranks) × \(point.threadsPerRank)",
-                Quantity.fixed(point.medianStepSeconds * 1e3, 1), Quantity.count(point.tokensPerSecond),
-                Quantity.percent(efficiency(point)), Quantity.percent(point.exposedShare),
-                "\(Quantity.fixed(point.peakMiB, 0)) MiB",
+                Quantity.fixed(point.processors, 1), Quantity.fixed(point.medianStepSeconds * 1e3, 1),
+                Quantity.count(point.tokensPerSecond), Quantity.percent(efficiency(point)),
+                Quantity.percent(point.exposedShare), "\(Quantity.fixed(point.peakMiB, 0)) MiB",
             ]
         }
-        func row(_ cells: [String], _ tag: String) -> String {
-            "<tr>" + cells.map { "<\(tag)>\($0.escapedForXML)</\(tag)>" }.joined() + "</tr>"
-        }
-        return "<table>\n\(row(heads, "th"))\n\(rows.map { row($0, "td") }.joined(separator: "\n"))\n</table>"
+        return (heads, rows)
     }
 
-    private var plots: [LinePlot] {
+    struct Plot {
+        var fileName: String
+        var picture: LinePlot
+    }
+
+    var plots: [Plot] {
         let ranks = Set(points.map(\.ranks)).sorted()
-        func plot(_ title: String, _ value: (ScalingPoint) -> Double) -> LinePlot {
-            LinePlot(
-                title: title, placesTitle: "ranks", places: ranks.map(String.init),
-                series: lines.map { line in
-                    var values: [Int: Double] = [:]
-                    for point in line.points { values[ranks.firstIndex(of: point.ranks)!] = value(point) }
-                    return LinePlot.Series(name: line.name, color: line.color, dash: line.dash, values: values)
-                })
+        func plot(_ name: String, _ title: String, _ value: (ScalingPoint) -> Double) -> Plot {
+            let series = lines.map { line in
+                var values: [Int: Double] = [:]
+                for point in line.points { values[ranks.firstIndex(of: point.ranks)!] = value(point) }
+                return LinePlot.Series(name: line.name, color: line.color, dash: line.dash, values: values)
+            }
+            return Plot(
+                fileName: name + ".svg",
+                picture: LinePlot(
+                    title: title, placesTitle: "ranks", places: ranks.map(String.init), series: series))
         }
         return [
-            plot("Throughput: tokens a second") { $0.tokensPerSecond },
-            plot("Efficiency: % of the first layout") { efficiency($0) * 100 },
-            plot("Exposed communication: % of a step") { $0.exposedShare * 100 },
-            plot("Memory: MiB of the largest rank") { $0.peakMiB },
+            plot("throughput", "Throughput: tokens a second") { $0.tokensPerSecond },
+            plot("efficiency", "Efficiency: % of the first layout") { efficiency($0) * 100 },
+            plot("communication", "Exposed communication: % of a step") { $0.exposedShare * 100 },
+            plot("memory", "Memory: MiB of the largest rank") { $0.peakMiB },
         ]
     }
 
@@ -191,13 +187,5 @@ package struct ScalingPage: Sendable {
                     })
             }
         }
-    }
-}
-
-extension String {
-    /// As `escapedForXML`, with its line breaks kept.
-    fileprivate var escapedForPreformatted: String {
-        split(separator: "\n", omittingEmptySubsequences: false).map { String($0).escapedForXML }.joined(
-            separator: "\n")
     }
 }

@@ -11,27 +11,29 @@ public struct ScalingPoint: Codable, Hashable, Sendable {
     public var bandwidth: String?
     public var ranks: Int
     public var threadsPerRank: Int
+    /// Processors' worth of time that the ranks could take.
+    public var processors: Double
     /// Of the measured steps.
     public var medianStepSeconds: Double
     public var tokensPerSecond: Double
-    /// The part of the steps that rank 0's training thread spent in collectives: transferring, or waiting for others.
+    /// The part of the steps that the ranks' training threads spent in collectives and messages, transferring or waiting
+    /// for others; the mean of all ranks.
     public var exposedShare: Double
     /// The largest resident memory of any rank.
     public var peakMiB: Double
     /// Of the last step, which tells whether all layouts trained the same model.
     public var loss: Double
 
-    /// Processors that were computing: threads, or those of the machine where there are fewer.
-    public func processors(of machine: Int) -> Double { Double(min(ranks * threadsPerRank, machine)) }
-
     /// Reads what a run has left.
     ///
     /// - Parameters:
     ///   - metrics: The lines of `metrics.jsonl`.
-    ///   - trace: Rank 0's trace in Chrome's format.
+    ///   - traces: The ranks' traces in Chrome's format.
     ///   - firstStep: The first step that counts.
+    ///   - processors: Processors' worth of time for so many ranks of so many threads.
     init(
-        layout: StudyLayout, bandwidth: String?, metrics: Data, trace: Data, firstStep: Int, operation: String
+        layout: StudyLayout, bandwidth: String?, metrics: Data, traces: [Data], firstStep: Int,
+        processors: (_ ranks: Int, _ threads: Int) -> Double, operation: String
     ) throws {
         let events = metrics.split(separator: UInt8(ascii: "\n")).compactMap {
             try? JSONDecoder().decode(RunEvent.self, from: $0)
@@ -51,22 +53,25 @@ public struct ScalingPoint: Codable, Hashable, Sendable {
         self.bandwidth = bandwidth
         ranks = facts.ranks
         threadsPerRank = facts.threadsPerRank
+        self.processors = processors(ranks, threadsPerRank)
         medianStepSeconds = (counted[(counted.count - 1) / 2] + counted[counted.count / 2]) / 2
         tokensPerSecond = Double(facts.tokensPerStep) / medianStepSeconds
-        exposedShare = try ExposedCommunication.share(trace: trace, operation: operation)
+        let shares = try traces.map { try ExposedCommunication.share(trace: $0, operation: operation) }
+        exposedShare = shares.reduce(0, +) / Double(max(shares.count, 1))
         peakMiB = last.peakRSSMiB
         loss = last.loss
     }
 
     package init(
-        layout: String, family: String, bandwidth: String?, ranks: Int, threadsPerRank: Int, medianStepSeconds: Double,
-        tokensPerSecond: Double, exposedShare: Double, peakMiB: Double, loss: Double
+        layout: String, family: String, bandwidth: String?, ranks: Int, threadsPerRank: Int, processors: Double,
+        medianStepSeconds: Double, tokensPerSecond: Double, exposedShare: Double, peakMiB: Double, loss: Double
     ) {
         self.layout = layout
         self.family = family
         self.bandwidth = bandwidth
         self.ranks = ranks
         self.threadsPerRank = threadsPerRank
+        self.processors = processors
         self.medianStepSeconds = medianStepSeconds
         self.tokensPerSecond = tokensPerSecond
         self.exposedShare = exposedShare

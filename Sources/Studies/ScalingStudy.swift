@@ -3,6 +3,7 @@ import Coordination
 import Foundation
 import JobConfiguration
 import Numerics
+import Observability
 import Subprocess
 import SystemPackage
 
@@ -107,7 +108,7 @@ public struct ScalingStudy: Sendable {
             for bandwidth in conditions {
                 if let bandwidth { try await shapeLinks(bandwidth) }
                 for layout in configuration.layouts {
-                    let point = try await measure(layout, bandwidth: bandwidth)
+                    let point = try await self.point(of: layout, bandwidth: bandwidth, known: points)
                     points.append(point)
                     tell(ScalingPage.line(point))
                 }
@@ -119,7 +120,10 @@ public struct ScalingStudy: Sendable {
         try await restoreLinks()
         let page = ScalingPage(
             points: points, job: job, command: command, steps: configuration.steps - Self.firstCountedStep + 1,
-            cluster: try configuration.cluster.map { try EmulatedCluster.named($0).description },
+            cluster: try configuration.cluster.map {
+                let cluster = try EmulatedCluster.named($0)
+                return .init(listing: cluster.description, limitsProcessors: cluster.limitsProcessors)
+            },
             machine: StudyMachine.current)
         return try page.write(to: configuration.folder)
     }
@@ -137,9 +141,19 @@ public struct ScalingStudy: Sendable {
         try await EmulatedCluster.heal(nil, of: cluster)
     }
 
+    /// One rank uses no link: it is measured once, at the first bandwidth.
+    private func point(
+        of layout: StudyLayout, bandwidth: Bandwidth?, known: [ScalingPoint]
+    ) async throws -> ScalingPoint {
+        if layout.mesh.size == 1, var point = known.first(where: { $0.layout == layout.title }) {
+            point.bandwidth = bandwidth?.description
+            return point
+        }
+        return try await measure(layout, bandwidth: bandwidth)
+    }
+
     private func measure(_ layout: StudyLayout, bandwidth: Bandwidth?) async throws -> ScalingPoint {
-        let condition = bandwidth.map { "-\($0)" } ?? ""
-        let name = layout.title.replacing(" × ", with: "-").replacing(" ", with: "") + condition
+        let name = layout.folderName + (bandwidth.map { "-\($0)" } ?? "")
         let folder = "\(configuration.folder)/runs/\(name)"
         let operation = "running the layout \(layout.title)" + (bandwidth.map { " at \($0)" } ?? "")
         let own = ["training.steps=\(configuration.steps)", "output=\(folder)"]
@@ -149,12 +163,19 @@ public struct ScalingStudy: Sendable {
         arguments += ["--profile-folder", folder + "/profile"]
         arguments += ["--profile-steps", "\(Self.firstCountedStep)-\(configuration.steps)"]
         try await launch(arguments, operation: operation)
+        let cluster = try configuration.cluster.map { try EmulatedCluster.named($0) }
         do {
             return try ScalingPoint(
                 layout: layout, bandwidth: bandwidth?.description,
                 metrics: Data(contentsOf: URL(filePath: folder + "/metrics.jsonl")),
-                trace: Data(contentsOf: URL(filePath: folder + "/profile/trace-rank-000.json")),
-                firstStep: Self.firstCountedStep, operation: operation)
+                traces: (0..<layout.mesh.size).map {
+                    try Data(contentsOf: URL(filePath: "\(folder)/profile/\(ChromeTrace.fileName(rank: $0))"))
+                },
+                firstStep: Self.firstCountedStep,
+                processors: {
+                    cluster?.processors(ranks: $0, threads: $1)
+                        ?? Double(min($0 * $1, ProcessorCount.current.cores))
+                }, operation: operation)
         } catch let error as ApusError {
             throw error
         } catch {

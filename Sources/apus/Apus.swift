@@ -9,6 +9,7 @@ struct Apus: AsyncParsableCommand {
             TokenizerCommand.self, PrepareCommand.self, PlanCommand.self, LaunchCommand.self, WorkerCommand.self,
             GenerateCommand.self, CheckpointCommand.self, DataCommand.self, ConfigCommand.self, ClusterCommand.self,
             StudyCommand.self, BenchCommand.self, ChaosCommand.self, DoctorCommand.self,
+        ])
 
     static func main() async { await Failure.reportingRun(of: Apus.self) }
 }

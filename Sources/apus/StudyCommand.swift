@@ -38,14 +38,14 @@ struct StudyCommand: ParsableCommand {
         @Option(help: "Steps of each run; the first two do not count.")
         var steps = 12
 
-        @Option(help: "Where page, numbers and runs go; studies/NAME-scaling unless given.", completion: .directory)
+        @Option(help: "Where page, numbers and runs go; runs/NAME-scaling unless given.", completion: .directory)
         var folder: String?
 
         func run() async throws {
             let job = try options.load()
             var configuration = ScalingStudy.Configuration(
                 jobPath: options.job, layouts: try layouts.map { try StudyLayout($0) },
-                folder: folder ?? "studies/\(job.name)-scaling", program: ThisProgram.path)
+                folder: folder ?? "runs/\(job.name)-scaling", program: ThisProgram.path)
             configuration.overrides = options.overrides
             configuration.cluster = cluster
             configuration.bandwidths = bandwidths

@@ -40,8 +40,8 @@ import Testing
                 "ip -n apus.a.host1 address add 10.77.3.1/24 dev eth0",
                 "ip -n apus.a.host1 link set eth0 up",
                 "mkdir /cpu/apus.a.host1",
-                "echo 100000 > /cpu/apus.a.host1/cpu.cfs_period_us",
-                "echo 50000 > /cpu/apus.a.host1/cpu.cfs_quota_us",
+                "echo 10000 > /cpu/apus.a.host1/cpu.cfs_period_us",
+                "echo 5000 > /cpu/apus.a.host1/cpu.cfs_quota_us",
                 "echo +memory > /both/cgroup.subtree_control",
                 "mkdir /both/apus.a.host1",
                 "echo 67108864 > /both/apus.a.host1/memory.max",
@@ -138,7 +138,7 @@ import Testing
         #expect(
             Self.lines(two.limiting("g", processors: 1.5, memory: nil)) == [
                 "echo +cpu > /sys/fs/cgroup/cgroup.subtree_control", "mkdir /sys/fs/cgroup/g",
-                "echo 150000 100000 > /sys/fs/cgroup/g/cpu.max",
+                "echo 15000 10000 > /sys/fs/cgroup/g/cpu.max",
             ])
         let none = ControlGroups(mounts: "proc /proc proc rw 0 0") { _ in "cpu" }
         #expect(none.missing == [.processors, .memory])

@@ -7,30 +7,32 @@ import Testing
 @Suite struct ScalingPageTests {
     private static func point(
         _ layout: String, _ family: String, ranks: Int, tokensPerSecond: Double, bandwidth: String? = nil,
-        threads: Int = 1
+        threads: Int = 1, processors: Double? = nil
     ) -> ScalingPoint {
         ScalingPoint(
             layout: layout, family: family, bandwidth: bandwidth, ranks: ranks, threadsPerRank: threads,
-            medianStepSeconds: 0.5, tokensPerSecond: tokensPerSecond, exposedShare: 0.25, peakMiB: 100, loss: 2)
+            processors: processors ?? Double(ranks * threads), medianStepSeconds: 0.5, tokensPerSecond: tokensPerSecond,
+            exposedShare: 0.25, peakMiB: 100, loss: 2)
     }
 
-    private static func page(_ points: [ScalingPoint]) throws -> ScalingPage {
+    private static func page(_ points: [ScalingPoint], limitsProcessors: Bool = false) throws -> ScalingPage {
         let job = try JobConfiguration.load(
             yaml: """
                 {name: 'a<b', model: {preset: gpt2-tiny}, data: {train: t},
                 training: {steps: 1, globalBatchSize: 4, microBatchSize: 1}}
                 """, name: "configs/job.yaml")
         return ScalingPage(
-            points: points, job: job, command: "apus study scaling job.yaml", steps: 10, cluster: "c: 2 hosts",
+            points: points, job: job, command: "apus study scaling job.yaml", steps: 10,
+            cluster: .init(listing: "c: 2 hosts", limitsProcessors: limitsProcessors),
             machine: StudyMachine(processor: "X & Y", cores: 4, date: "2026-01-01"))
     }
 
-    /// Two ranks of two threads use the same four cores as four of one; eight ranks cannot use more than there are.
-    @Test func efficiencyCountsCoresInUse() throws {
+    /// Eight ranks cannot use more than the four cores that there are; a layout is compared at its own bandwidth.
+    @Test func efficiencyCountsProcessorsInUse() throws {
         let points = [
             Self.point("1 rank", "", ranks: 1, tokensPerSecond: 100),
             Self.point("data 2", "data", ranks: 2, tokensPerSecond: 150),
-            Self.point("data 8", "data", ranks: 8, tokensPerSecond: 200),
+            Self.point("data 8", "data", ranks: 8, tokensPerSecond: 200, processors: 4),
             Self.point("1 rank", "", ranks: 1, tokensPerSecond: 10, bandwidth: "1gbit", threads: 4),
             Self.point("tensor 2", "tensor", ranks: 2, tokensPerSecond: 5, bandwidth: "1gbit", threads: 2),
         ]
@@ -46,11 +48,25 @@ import Testing
         #expect(html.contains("a&lt;b") && !html.contains("a<b"))
         #expect(html.contains("4 cores of X &amp; Y"))
         #expect(html.components(separatedBy: "<svg").count == 5)
-        #expect(html.contains("<td>data 2</td><td>1gbit</td><td>2 × 1</td><td>500.0</td><td>150</td><td>75%</td>"))
+        #expect(
+            html.contains(
+                "<td>data 2</td><td>1gbit</td><td>2 × 1</td><td>2.0</td><td>500.0</td><td>150</td><td>75%</td>"))
         #expect(html.contains("data, 1gbit"))
         // Nothing is loaded from elsewhere.
         #expect(!html.contains("src=") && !html.contains("href="))
-        #expect(html.contains("they share its 4 cores"))
+        #expect(html.contains("share its 4 cores") && html.contains("cannot compute faster here"))
+    }
+
+    @Test func theMarkdownHasTheSameTableAndNamesItsPictures() throws {
+        let markdown = try Self.page(
+            [
+                Self.point("1 rank", "", ranks: 1, tokensPerSecond: 100, processors: 0.2),
+                Self.point("data 2", "data", ranks: 2, tokensPerSecond: 150, processors: 0.4),
+            ], limitsProcessors: true
+        ).markdown
+        #expect(markdown.contains("| data 2 | as it is | 2 × 1 | 0.4 | 500.0 | 150 | 75% | 25% | 100 MiB |\n"))
+        #expect(markdown.contains("![Efficiency: % of the first layout](efficiency.svg)"))
+        #expect(markdown.contains("computes at the same speed whether it is alone"))
     }
 
     @Test func exposedCommunicationCountsNoMomentTwice() throws {

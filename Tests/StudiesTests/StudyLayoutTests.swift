@@ -12,14 +12,19 @@ import Testing
         #expect(both.family == "data × tensor")
         #expect(try StudyLayout("data=1,tensor=1").title == "1 rank")
         #expect(try StudyLayout("pipeline=2").family == "pipeline")
+        let settled = try StudyLayout("pipeline=4,schedule=gpipe,tensor=2,sequence=true")
+        #expect(settled.title == "pipeline 4 × tensor 2 (schedule gpipe, sequence true)")
+        #expect(settled.family == "pipeline × tensor (schedule gpipe, sequence true)")
+        #expect(settled.settings.map(\.key) == ["schedule", "sequence"])
     }
 
     @Test(arguments: [
-        ("", "expected AXIS=DEGREE, found ''"), ("data", "expected AXIS=DEGREE, found 'data'"),
-        ("data=", "expected a degree from 1 to 4096, found ''"), ("data=0", "found '0'"), ("data=-2", "found '-2'"),
-        ("data=2,data=2", "the axis 'data' is there twice"), ("data=2,", "found ''"),
-        ("width=2", "there is no axis 'width'"), ("data=99999999999999999999", "expected a degree"),
-        ("data=2=2", "expected AXIS=DEGREE"),
+        ("", "expected AXIS=DEGREE or KEY=VALUE, found ''"),
+        ("data", "expected AXIS=DEGREE or KEY=VALUE, found 'data'"),
+        ("data=", "found 'data='"), ("data=0", "expected a degree from 1 to 4096 for 'data', found '0'"),
+        ("data=-2", "found '-2'"), ("data=2,data=2", "'data' is there twice"), ("data=2,", "found ''"),
+        ("schedule=gpipe,schedule=gpipe", "'schedule' is there twice"), ("schedule=[a]", "found 'schedule=[a]'"),
+        ("data=99999999999999999999", "expected a degree"), ("data=2=2", "found 'data=2=2'"),
     ])
     func wrongLayoutsAreExplained(text: String, problem: String) {
         let error = #expect(throws: ApusError.self) { try StudyLayout(text) }
